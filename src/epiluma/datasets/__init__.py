@@ -1,0 +1,1 @@
+"""Published data sets as sample records: sources, catalog, duplicates, split, cache."""

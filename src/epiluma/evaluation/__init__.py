@@ -1,0 +1,1 @@
+"""Numbers from Predictions: metrics, calibration, intervals, scorecards."""

@@ -1,0 +1,1 @@
+"""Photos as arrays: safe decoding, quality, preprocessing shared by training and runtime, drawn lesions."""

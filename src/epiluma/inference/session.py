@@ -1,0 +1,103 @@
+"""One verified bundle's network in onnxruntime: images in, logits out, known answers checked at the start."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from epiluma.bundle import Bundle
+from epiluma.inference.decide import probabilities_from_logits
+
+TOLERANCE = 1e-3
+"""Largest difference of a known-answer probability that is accepted: fp32 on another processor differs by 1e-5."""
+DEFAULT_PROVIDER = "CPUExecutionProvider"
+_GRID = 8
+
+
+class SessionError(ValueError):
+    """A graph that cannot be run here, or that is not what its manifest says."""
+
+
+class KnownAnswerMismatch(SessionError):
+    """This machine computes other probabilities than the bundle's maker: nothing may be screened with it."""
+
+
+class UnusableOutput(SessionError):
+    """The network gave NaN or infinity."""
+
+
+def known_input(seed: int, size: int) -> npt.NDArray[np.float32]:
+    """(1, 3, size, size) float32, smooth, within [-2, 2]: an 8 x 8 random grid, bilinearly enlarged.
+
+    Bit-stable: RandomState's stream is frozen by numpy, and only +, -, * on float64 follow it.
+    """
+    grid = np.random.RandomState(seed).random_sample((3, _GRID, _GRID)) * 4 - 2
+    position = np.arange(size) * ((_GRID - 1) / max(size - 1, 1))
+    low = np.minimum(position.astype(np.intp), _GRID - 2)
+    part = position - low
+    rows = grid[:, low, :] * (1 - part)[:, None] + grid[:, low + 1, :] * part[:, None]
+    both = rows[:, :, low] * (1 - part) + rows[:, :, low + 1] * part
+    result: npt.NDArray[np.float32] = both[None].astype(np.float32)
+    return result
+
+
+class Session:
+    """onnxruntime on one thread, so that one process per core scales; (n, 3, S, S) float32 -> (n, leaves)."""
+
+    def __init__(self, bundle: Bundle, *, provider: str = DEFAULT_PROVIDER) -> None:
+        """Build the graph and check it. Raises SessionError, or KnownAnswerMismatch."""
+        available = ort.get_available_providers()
+        if provider not in available:
+            raise SessionError(f"provider {provider!r} is not available here; choose one of {', '.join(available)}")
+        self.bundle = bundle
+        self.provider = provider
+        self.size = bundle.manifest.preprocessing.size
+        self._session = _build(bundle, provider)
+        _check_shape(bundle, self._session)
+        self._check_known_answers()
+
+    def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """(n, 3, S, S) normalised float32 -> (n, leaves) float32. Raises UnusableOutput."""
+        try:
+            output: npt.NDArray[np.float32] = self._session.run(["logits"], {"image": batch})[0]
+        except Exception as error:  # onnxruntime's own exception classes have no common base but Exception
+            raise SessionError(f"{self.bundle.manifest.graph}: the network could not be run ({error})") from error
+        if not np.isfinite(output).all():
+            raise UnusableOutput(f"{self.bundle.manifest.graph}: the network gave a value that is not a finite number")
+        return output
+
+    def _check_known_answers(self) -> None:
+        calibration = self.bundle.manifest.calibration
+        for answer in self.bundle.manifest.known_answers:
+            found = probabilities_from_logits(self.logits(known_input(answer.seed, self.size)), calibration)[0]
+            worst = float(np.abs(found - np.asarray(answer.probabilities)).max())
+            if worst > TOLERANCE:
+                raise KnownAnswerMismatch(
+                    f"bundle {self.bundle.manifest.name!r}: known input {answer.seed} gives probabilities that "
+                    f"differ by {worst:.4f} from the recorded ones (at most {TOLERANCE} is accepted); "
+                    f"this processor or onnxruntime {ort.__version__} does not run the network faithfully"
+                )
+
+
+def _build(bundle: Bundle, provider: str) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 3
+    try:
+        return ort.InferenceSession(bundle.files[bundle.manifest.graph], options, providers=[provider])
+    except Exception as error:  # onnxruntime's own exception classes have no common base but Exception
+        raise SessionError(f"{bundle.manifest.graph}: onnxruntime cannot load it ({error})") from error
+
+
+def _check_shape(bundle: Bundle, session: ort.InferenceSession) -> None:
+    manifest, size = bundle.manifest, bundle.manifest.preprocessing.size
+    expected = {"image": [3, size, size], "logits": [len(manifest.taxonomy.leaves)]}
+    found = {value.name: list(value.shape) for value in (*session.get_inputs(), *session.get_outputs())}
+    if {name: shape[1:] for name, shape in found.items()} != expected:
+        raise SessionError(
+            f"{manifest.graph}: expected image (N, 3, {size}, {size}) -> logits (N, {len(manifest.taxonomy.leaves)}), "
+            f"found {', '.join(f'{name} {tuple(shape)}' for name, shape in found.items())}"
+        )

@@ -1,0 +1,46 @@
+"""MobileNetV2 1.0 (Sandler et al. 2018, arXiv:1801.04381), from timm, with TensorFlow-style padding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import timm
+from torch import nn
+
+MEAN = (0.5, 0.5, 0.5)
+STD = (0.5, 0.5, 0.5)
+"""Inputs in [-1, 1], as the ImageNet weights were trained."""
+
+
+def mobilenetv2(outputs: int, *, weights: Path | str | None, dropout: float = 0.0) -> nn.Module:
+    """MobileNetV2 with `outputs` logits.
+
+    `weights`: a safetensors file with timm's parameter names, whose classifier is dropped; `"imagenet"` to
+    download timm's own; None for random ones. Raises ValueError when the file does not fit.
+    """
+    network: nn.Module = timm.create_model(
+        "mobilenetv2_100",
+        pretrained=weights == "imagenet",
+        num_classes=outputs,
+        drop_rate=dropout,
+        pad_type="same",
+    )
+    if weights is not None:
+        if weights != "imagenet":
+            _load(network, Path(weights))
+        head = network.get_submodule("classifier")
+        assert isinstance(head, nn.Linear)
+        nn.init.zeros_(head.weight)  # timm's large random head would shake the good features under it
+    return network
+
+
+def _load(network: nn.Module, path: Path) -> None:
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise ValueError(f"{path}: no such weights file")
+    tensors = {name: tensor for name, tensor in load_file(path).items() if not name.startswith("classifier.")}
+    missing, unexpected = network.load_state_dict(tensors, strict=False)
+    absent = [n for n in missing if not n.startswith("classifier.") and not n.endswith("num_batches_tracked")]
+    if absent or unexpected:
+        raise ValueError(f"{path}: does not fit MobileNetV2: missing {absent[:3]}, unexpected {unexpected[:3]}")

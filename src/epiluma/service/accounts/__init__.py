@@ -1,0 +1,1 @@
+"""Users, the clinics they belong to, and signing in."""

@@ -1,0 +1,1 @@
+"""Where photos lie: files under server-chosen keys."""

@@ -1,0 +1,164 @@
+"""One training run: from a recipe to a folder with the resolved recipe, a log, checkpoints and Predictions."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import platform
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import numpy.typing as npt
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+
+from epiluma import __version__
+from epiluma.imaging.preprocess import normalise, resize_squares
+from epiluma.models import registry
+from epiluma.training import data
+from epiluma.training.classify import Classifier
+from epiluma.training.progress import Progress
+from epiluma.training.recipe import Recipe, RecipeError
+
+CHECKPOINT = "last.ckpt"
+RECIPE = "recipe.json"
+LOG = "log.jsonl"
+
+
+def train(recipe: Recipe, folder: Path) -> Path:
+    """Train, or go on where an earlier run of the same recipe in `folder` was stopped; returns the checkpoint.
+
+    Raises RecipeError when the folder holds a run of another recipe, DataError when the data cannot be read.
+    """
+    _claim(folder, recipe)
+    torch.set_float32_matmul_precision("high")
+    lightning.seed_everything(recipe.seed, verbose=False)
+    progress = Progress(recipe)
+    corpus = data.load(recipe, progress.decoding)
+    batches = data.TrainingBatches(corpus, recipe)
+    module = Classifier(recipe, drawn_prior(corpus, recipe), len(batches))
+    checkpoint = folder / CHECKPOINT
+    saver = ModelCheckpoint(dirpath=folder, filename=CHECKPOINT.removesuffix(".ckpt"), enable_version_counter=False)
+    with _quiet():
+        _fit(
+            module,
+            batches,
+            [_EpochOrder(batches), progress, Validation(corpus, recipe, folder / LOG), saver],
+            checkpoint,
+        )
+    return checkpoint
+
+
+def _fit(module: Classifier, batches: data.TrainingBatches, callbacks: list[Callback], checkpoint: Path) -> None:
+    """Train to the last epoch, from the checkpoint when there is one."""
+    recipe = module.recipe
+    trainer = lightning.Trainer(
+        accelerator="auto",
+        devices=1,
+        max_epochs=recipe.epochs,
+        precision="bf16-mixed" if recipe.optimiser.precision == "bf16" else "32-true",
+        gradient_clip_val=recipe.optimiser.gradient_clip or None,
+        callbacks=callbacks,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    loader = torch.utils.data.DataLoader(batches, batch_size=None)
+    trainer.fit(module, loader, ckpt_path=checkpoint if checkpoint.is_file() else None, weights_only=True)
+
+
+def drawn_prior(corpus: data.Corpus, recipe: Recipe) -> npt.NDArray[np.float64]:
+    """(leaves,) share of each class among the images that the sampler draws."""
+    counts = corpus.counts("train").astype(float)
+    present = counts > 0
+    share = np.where(present, counts ** (1 - recipe.optimiser.balance), 0.0)
+    result: npt.NDArray[np.float64] = share / share.sum()
+    return result
+
+
+def logits(network: torch.nn.Module, corpus: data.Corpus, indices: Any, recipe: Recipe, size: int) -> Any:
+    """(n, leaves) float32 logits of a network on cached images, resized to `size`, without augmentation."""
+    entry = registry.architecture(recipe.model.architecture)
+    network.eval()
+    rows = []
+    with torch.inference_mode():
+        for start in range(0, len(indices), 64):
+            squares = resize_squares(corpus.squares[indices[start : start + 64]], size)
+            pixels = torch.from_numpy(normalise(squares, mean=entry.mean, std=entry.std))
+            rows.append(network(pixels.contiguous(memory_format=torch.channels_last)).float().numpy())
+    return np.concatenate(rows)
+
+
+class _EpochOrder(Callback):
+    """Tells the batches which epoch they belong to, also after a resume."""
+
+    def __init__(self, batches: data.TrainingBatches) -> None:
+        self.batches = batches
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.batches.epoch = trainer.current_epoch
+
+
+class Validation(Callback):
+    """Scores the validation part after each epoch of full training and appends a line to the log."""
+
+    def __init__(self, corpus: data.Corpus, recipe: Recipe, log_file: Path) -> None:
+        self.corpus, self.recipe, self.log_file = corpus, recipe, log_file
+        self.started = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Balanced accuracy over leaves from prior-free logits: their argmax is the balanced decision."""
+        assert isinstance(pl_module, Classifier)
+        indices = self.corpus.parts["validation"]
+        size = self.recipe.phases[-1].size
+        was_training = pl_module.network.training
+        scores = logits(pl_module.best_network, self.corpus, indices, self.recipe, size)
+        pl_module.network.train(was_training)
+        truth = self.corpus.labels[indices]
+        recalls = [float((scores[truth == k].argmax(1) == k).mean()) for k in np.unique(truth)]
+        line = {
+            "epoch": trainer.current_epoch,
+            "phase": self.recipe.phase_at(trainer.current_epoch)[0].name,
+            "loss": round(float(trainer.callback_metrics["loss"]), 5),
+            "validation_balanced_accuracy": round(float(np.mean(recalls)), 5),
+            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            "seconds": round(time.monotonic() - self.started, 1),
+        }
+        with self.log_file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def _claim(folder: Path, recipe: Recipe) -> None:
+    """Write the resolved recipe and the environment, or check that the folder holds this very recipe."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / RECIPE
+    if path.is_file() and path.read_bytes() != recipe.resolved():
+        raise RecipeError(f"{folder}: holds a run of another recipe; give another --out, or delete it")
+    path.write_bytes(recipe.resolved())
+    environment = {
+        "epiluma": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "lightning": lightning.__version__,
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+    }
+    (folder / "environment.json").write_text(json.dumps(environment, indent=2) + "\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence Lightning's tips; warnings that we do not know still come through."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Checkpoint directory .* exists")  # a resumed run's folder
+        warnings.filterwarnings("ignore", ".*IterableDataset. has .__len__. defined")  # ours counts exactly
+        warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated")  # inside Lightning
+        yield

@@ -1,0 +1,70 @@
+"""One resampling step gives what "resize the shorter side, then crop the centre" gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from epiluma.imaging.preprocess import normalise, resize_squares, to_square
+
+
+def photo(width: int, height: int, seed: int = 0) -> Image.Image:
+    grid = np.random.RandomState(seed).randint(0, 255, (6, 8, 3), dtype=np.uint8)
+    return Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "most"),
+    [
+        ((600, 450), 150, 1),
+        ((450, 600), 150, 1),
+        ((1024, 768), 192, 1),
+        ((300, 300), 224, 1),
+        ((600, 450), 224, 6),  # 298.67 is rounded to 299 and its centre lies between pixels: half a pixel off
+    ],
+)
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_equals_resize_then_crop(size: tuple[int, int], side: int, most: int, interpolation: str) -> None:
+    original, factor = photo(*size), side / min(size)
+    filter_ = Image.Resampling[interpolation.upper()]
+    resized = original.resize((round(size[0] * factor), round(size[1] * factor)), filter_)
+    left, top = (resized.width - side) // 2, (resized.height - side) // 2
+    expected = np.asarray(resized.crop((left, top, left + side, top + side)), int)
+    assert np.abs(to_square(original, side, interpolation).astype(int) - expected).max() <= most
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(20, 200), st.integers(20, 200), st.integers(16, 96))
+def test_square_of_the_right_size_and_turns_with_the_photo(width: int, height: int, size: int) -> None:
+    original = photo(width, height)
+    square = to_square(original, size)
+    assert square.shape == (size, size, 3)
+    mirrored = to_square(original.transpose(Image.Transpose.FLIP_LEFT_RIGHT), size)
+    assert np.abs(square.astype(int) - mirrored[:, ::-1].astype(int)).max() <= 1
+
+
+def test_only_the_centre_is_seen() -> None:
+    canvas = Image.new("RGB", (300, 100), "white")
+    canvas.paste("black", (98, 0, 202, 100))  # antialiasing reaches one output pixel, two here, beyond the square
+    assert to_square(canvas, 50).max() == 0
+
+
+def test_a_square_of_the_right_size_is_untouched() -> None:
+    original = photo(64, 64)
+    assert (to_square(original, 64) == np.asarray(original)).all()
+    squares = np.asarray(original)[None]
+    assert resize_squares(squares, 64) is squares
+    assert (resize_squares(squares, 32)[0] == to_square(original, 32)).all()
+
+
+def test_normalise_is_the_textbook_formula() -> None:
+    squares = np.random.RandomState(0).randint(0, 256, (2, 5, 5, 3), dtype=np.uint8)
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    expected = ((squares / 255 - np.array(mean)) / np.array(std)).transpose(0, 3, 1, 2)
+    found = normalise(squares, mean=mean, std=std)
+    assert found.dtype == np.float32
+    assert found.flags.c_contiguous
+    np.testing.assert_allclose(found, expected, atol=2e-6)

@@ -1,0 +1,154 @@
+"""From bytes to a screening: what it says, and that it says the same as its parts."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from epiluma.bundle import Bundle
+from epiluma.imaging.preprocess import to_square
+from epiluma.imaging.synthetic import draw_lesion
+from epiluma.inference.decide import probabilities_from_logits
+from epiluma.inference.result import Screening, ScreeningError, json_schema, to_json
+from epiluma.inference.screen import NO_SIGN, Screener, judged
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "screening.schema.json"
+
+
+@pytest.fixture(scope="module")
+def screener(tiny_bundle: Bundle) -> Screener:
+    return Screener(tiny_bundle)
+
+
+def png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def lesion() -> Image.Image:
+    return Image.fromarray(draw_lesion(1, size=(300, 225)).image)
+
+
+def test_probabilities_come_from_the_network_on_the_square(
+    screener: Screener, tiny_bundle: Bundle, lesion: Image.Image
+) -> None:
+    found = screener.screen(png(lesion), file="lesion.png")
+    square = to_square(lesion, 32).astype(float) / 255
+    weights = np.random.RandomState(0)
+    layer, bias = weights.normal(0, 2, (3, 8)), weights.normal(0, 0.5, 8)
+    logits = ((square - 0.5) / 0.5).mean((0, 1)) @ layer + bias
+    expected = np.exp(logits / 1.5) / np.exp(logits / 1.5).sum()
+    np.testing.assert_allclose(list(found.probabilities.values()), expected, atol=1e-5)
+    assert list(found.probabilities) == list(tiny_bundle.manifest.taxonomy.codes)
+    assert found.malignancy_risk == pytest.approx(expected[[0, 2, 3, 7]].sum(), abs=1e-5)
+    assert (found.file, found.width, found.height) == ("lesion.png", 300, 225)
+    assert found.bundle.id == tiny_bundle.id
+    assert found.timings.total >= found.timings.decode + found.timings.network
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "level", "weeks", "reason"),
+    [
+        ({"MEL": 0.6, "NV": 0.4}, "refer", 2, "risk is 0.60; from 0.20 on"),
+        ({"BCC": 0.5, "NV": 0.5}, "refer", 4, "risk is 0.50"),
+        ({"AK": 0.45, "MEL": 0.05, "NV": 0.5}, "refer", 4, "risk is 0.50"),
+        ({"AK": 0.3, "MEL": 0.2, "NV": 0.5}, "refer", 2, "risk is 0.50"),
+        (
+            {"AK": 0.1, "NV": 0.9},
+            "refer",
+            4,
+            "below the threshold of 0.20, but .* Actinic keratosis, counts as malignant",
+        ),
+        ({"NV": 0.97, "MEL": 0.03}, "no_sign", None, "risk is 0.03, below the threshold of 0.20"),
+    ],
+)
+def test_recommendation(
+    tiny_bundle: Bundle, probabilities: dict[str, float], level: str, weeks: int | None, reason: str
+) -> None:
+    manifest = tiny_bundle.manifest
+    values = np.array([probabilities.get(code, 1e-9) for code in manifest.taxonomy.codes])
+    logits = (np.log(values / values.sum()) * manifest.calibration.temperature)[None].astype(np.float32)
+    _, found, risk, recommendation = judged(logits, manifest)
+    assert found == pytest.approx(dict(zip(manifest.taxonomy.codes, values, strict=True)), abs=1e-5)
+    assert risk is not None
+    assert (recommendation.level, recommendation.within_weeks) == (level, weeks)
+    assert recommendation.threshold == 0.2
+    assert re.search(reason, recommendation.reason)
+    if level == "refer":
+        assert recommendation.text == f"Show this mark to a doctor within {weeks} weeks."
+
+
+def test_no_sign_never_says_that_all_is_well() -> None:
+    assert NO_SIGN.startswith("No sign of skin cancer was found in this photo. Come back if")
+    assert not {"fine", "healthy", "safe", "benign"} & set(NO_SIGN.lower().split())
+
+
+def test_an_unusable_photo_is_not_scored(screener: Screener, lesion: Image.Image) -> None:
+    found = screener.screen(png(lesion.filter(ImageFilter.GaussianBlur(9))), file="blurred.png")
+    assert found.recommendation.level == "cannot_judge"
+    assert "blurred" in found.recommendation.reason
+    assert (found.diagnosis, found.malignancy_risk, found.probabilities) == (None, None, {})
+    assert found.timings.network < 1
+
+
+def test_the_scores_match_the_batch_functions(screener: Screener, tiny_bundle: Bundle) -> None:
+    """The same photo alone and within a batch gives the same probabilities."""
+    batch = np.random.RandomState(5).normal(size=(4, 3, 32, 32)).astype(np.float32)
+    together = probabilities_from_logits(screener.session.logits(batch), tiny_bundle.manifest.calibration)
+    for row, one in zip(together, batch, strict=True):
+        _, found, _, _ = judged(screener.session.logits(one[None]), tiny_bundle.manifest)
+        np.testing.assert_allclose(list(found.values()), row, atol=1e-6)
+
+
+def test_paths_stream_and_bad_files_do_not_stop_the_rest(
+    screener: Screener, lesion: Image.Image, tmp_path: Path
+) -> None:
+    good, text, empty = tmp_path / "good.png", tmp_path / "text.jpg", tmp_path / "empty.jpg"
+    lesion.save(good)
+    text.write_text("not a photo")
+    empty.touch()
+    asked: list[Path] = []
+
+    def paths() -> Iterator[Path]:
+        for path in (text, good, tmp_path / "missing.jpg", tmp_path, empty, good):
+            asked.append(path)
+            yield path
+
+    results = screener.screen_paths(paths())
+    first = next(results)
+    assert asked == [text]
+    assert isinstance(first, ScreeningError)
+    kinds = [type(result) for result in results]
+    assert kinds == [Screening, ScreeningError, ScreeningError, ScreeningError, Screening]
+    assert screener.screen_path(tmp_path / "missing.jpg") == ScreeningError(
+        file=str(tmp_path / "missing.jpg"), error="The file cannot be opened (No such file or directory)."
+    )
+
+
+def test_json_keeps_every_field(screener: Screener, lesion: Image.Image) -> None:
+    found = screener.screen(png(lesion), file='"quoted" \n name.png')
+    line = to_json(found)
+    assert "\n" not in line
+    assert msgspec.json.decode(line, type=Screening) == found
+
+
+def test_the_committed_schema_is_the_code_s() -> None:
+    assert json.loads(SCHEMA.read_text(encoding="utf-8")) == json_schema()
+
+
+def test_order_of_photos_does_not_matter(screener: Screener) -> None:
+    photos = [png(Image.fromarray(draw_lesion(seed, size=(160, 120)).image)) for seed in range(4)]
+    before = [screener.screen(data, file="a").probabilities for data in photos]
+    order = random.Random(1).sample(range(4), 4)
+    assert [screener.screen(photos[i], file="a").probabilities for i in order] == [before[i] for i in order]

@@ -1,0 +1,108 @@
+"""The network gives what the manifest promises, or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper
+
+from epiluma import bundle as bundles
+from epiluma.bundle import Bundle
+from epiluma.inference.session import KnownAnswerMismatch, Session, SessionError, UnusableOutput, known_input
+
+
+def with_graph(bundle: Bundle, graph: bytes) -> Bundle:
+    return bundles.build(bundle.manifest, {bundle.manifest.graph: graph})
+
+
+def small_graph(output: str = "logits", side: int = 32, leaves: int = 8, *, divide: bool = False) -> bytes:
+    """A graph of the right kind but for one thing; with `divide`, it computes 0 / 0."""
+    zero = helper.make_tensor("zero", TensorProto.FLOAT, [3, leaves], [0.0] * 3 * leaves)
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["image"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["features"]),
+        helper.make_node("MatMul", ["features", "zero"], ["product"]),
+        helper.make_node("Div" if divide else "Add", ["product", "product"], [output]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, side, side])],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", leaves])],
+        [zero],
+    )
+    opset = helper.make_opsetid("", 17)
+    return bytes(helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString())
+
+
+def test_known_input_never_changes() -> None:
+    """Bundles carry answers for these very bits."""
+    digests = {seed: hashlib.sha256(known_input(seed, 224).tobytes()).hexdigest()[:16] for seed in (1, 2)}
+    assert digests == {1: "82f91c72e45491ce", 2: "54dcc97a93a76757"}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(32, 300))
+def test_known_input_is_smooth_and_bounded(seed: int, size: int) -> None:
+    drawn = known_input(seed, size)
+    assert drawn.shape == (1, 3, size, size)
+    assert drawn.dtype == np.float32
+    assert np.abs(drawn).max() <= 2
+    assert np.abs(np.diff(drawn, axis=3)).max() <= 4 * 7 / (size - 1) + 1e-5
+
+
+def test_logits_equal_the_linear_layer(tiny_bundle: Bundle) -> None:
+    random = np.random.RandomState(0)
+    weights, bias = random.normal(0, 2, (3, 8)), random.normal(0, 0.5, 8)
+    batch = np.concatenate([known_input(seed, 32) for seed in range(3)])
+    found = Session(tiny_bundle).logits(batch)
+    assert found.shape == (3, 8)
+    np.testing.assert_allclose(found, batch.mean((2, 3)) @ weights + bias, atol=1e-5)
+
+
+def test_another_answer_than_the_known_one_is_refused(tiny_bundle: Bundle) -> None:
+    answer = tiny_bundle.manifest.known_answers[0]
+    first, second, *rest = answer.probabilities
+    for shift, accepted in ((0.0005, True), (0.002, False)):
+        changed = msgspec.structs.replace(answer, probabilities=(first + shift, second - shift, *rest))
+        manifest = msgspec.structs.replace(tiny_bundle.manifest, known_answers=(answer, changed))
+        bundle = bundles.build(manifest, tiny_bundle.files)
+        if accepted:
+            Session(bundle)
+        else:
+            with pytest.raises(KnownAnswerMismatch, match=r"known input 1 .* differ by 0\.0020"):
+                Session(bundle)
+
+
+@pytest.mark.parametrize(
+    ("graph", "reason"),
+    [
+        (small_graph(output="scores"), "expected image .* found .*scores"),
+        (small_graph(side=64), r"expected image \(N, 3, 32, 32\)"),
+        (small_graph(leaves=7), r"logits \(N, 8\)"),
+        (b"not a graph", "onnxruntime cannot load it"),
+    ],
+)
+def test_a_graph_that_is_not_what_the_manifest_says(tiny_bundle: Bundle, graph: bytes, reason: str) -> None:
+    with pytest.raises(SessionError, match=reason):
+        Session(with_graph(tiny_bundle, graph))
+
+
+def test_nan_is_refused(tiny_bundle: Bundle) -> None:
+    with pytest.raises(UnusableOutput, match="not a finite number"):
+        Session(with_graph(tiny_bundle, small_graph(divide=True)))
+
+
+def test_a_provider_that_is_not_here_is_named(tiny_bundle: Bundle) -> None:
+    with pytest.raises(SessionError, match=r"'AbacusProvider' is not available here; choose one of .*CPUExecution"):
+        Session(tiny_bundle, provider="AbacusProvider")
+
+
+def test_a_batch_of_the_wrong_shape_is_a_domain_error(tiny_bundle: Bundle) -> None:
+    with pytest.raises(SessionError, match="could not be run"):
+        Session(tiny_bundle).logits(np.zeros((1, 3, 16, 16), np.float32))
