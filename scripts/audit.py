@@ -21,9 +21,8 @@ def main(locks: list[str]) -> int:
         for package in checked:
             for flaw in package["vulns"]:
                 worst = 1
-                print(
-                    f"audit: {lock}: {package['name']} {package['version']}: {flaw['id']}, fixed in {flaw['fix_versions']}"
-                )
+                name = f"{package['name']} {package['version']}"
+                print(f"audit: {lock}: {name}: {flaw['id']}, fixed in {flaw['fix_versions']}")
         print(f"audit: {lock}: {len(checked)} of {len(found)} packages could be looked up")
     return worst
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import struct
@@ -17,7 +16,6 @@ import pytest
 from PIL import Image
 
 from epiluma import __version__
-from epiluma.cli import DOMAIN_ERRORS
 from epiluma.imaging.synthetic import draw_lesion
 
 SCHEMA = json.loads(
@@ -155,11 +153,3 @@ def test_help_loads_neither_numpy_nor_onnxruntime() -> None:
     code = "import sys, epiluma.cli; print(sorted({'numpy', 'onnxruntime', 'PIL', 'rich'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
-
-
-@pytest.mark.parametrize("named", sorted(DOMAIN_ERRORS))
-def test_every_domain_error_exists(named: str) -> None:
-    module, name = named.split(":")
-    error = getattr(importlib.import_module(module), name)
-    assert issubclass(error, Exception)
-    assert (error.__module__, error.__qualname__) == (module, name)

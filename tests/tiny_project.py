@@ -16,7 +16,7 @@ set = "ham10000"
 root = "{folder}/data"
 split = "{folder}/split.csv"
 cache = "{folder}/cache"
-cache_size = 64
+cache_size = 104
 
 [model]
 architecture = "mobilenetv2"
@@ -58,9 +58,9 @@ lower_bound = 0.1
 
 def make_project(folder: Path, *, count: int = 120, epochs: int = 2) -> Path:
     """Draw a data set in HAM10000's layout, split it, write a recipe; returns the recipe's path."""
-    root = write_folder(folder / "data", count=count, seed=5, size=(80, 64))
+    root = write_folder(folder / "data", count=count, seed=5, size=(130, 104))
     samples = catalog.read("ham10000", root)
-    squares = cache.decoded(samples, size=64, folder=folder / "cache")
+    squares = cache.decoded(samples, size=104, folder=folder / "cache")
     split.write(split.make(samples, squares, seed=1), folder / "split.csv")
     path = folder / "tiny.toml"
     path.write_text(RECIPE.format(folder=folder, epochs=epochs), encoding="utf-8")

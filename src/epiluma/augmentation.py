@@ -112,7 +112,7 @@ def _recolour(pixels: Tensor, recipe: Recipe, uniform: Uniform) -> Tensor:
 
 def _erase(pixels: Tensor, share: float, uniform: Uniform) -> None:
     """Paint a rectangle of a share of the images with that image's mean colour, in place."""
-    n, _, height, width = pixels.shape
+    height, width = pixels.shape[2:]
     chosen = uniform(0, 1) < share
     area, ratio = uniform(0.03, 0.15), uniform(-0.7, 0.7).exp()
     tall, wide = (area * ratio).sqrt() * height, (area / ratio).sqrt() * width

@@ -18,6 +18,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from epiluma.errors import EpilumaError
 from epiluma.taxonomy import Taxonomy
 
 MANIFEST = "manifest.json"
@@ -31,7 +32,7 @@ Modality = Literal["dermoscopy", "clinical"]
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
-class BundleError(ValueError):
+class BundleError(EpilumaError):
     """A bundle that cannot be trusted or understood; the message names the file and the reason."""
 
     def __init__(self, file: str, reason: str) -> None:

@@ -8,17 +8,7 @@ from typing import Any
 import click
 
 from epiluma import __version__
-
-DOMAIN_ERRORS = {
-    "epiluma.bench.screen:BenchError",
-    "epiluma.bundle:BundleError",
-    "epiluma.imaging.containers:PhotoError",
-    "epiluma.inference.report:ReportError",
-    "epiluma.inference.session:SessionError",
-    "epiluma.predictions:PredictionsError",
-    "epiluma.taxonomy:UnknownDiagnosis",
-}
-"""Errors that speak to the user: one line on stderr and exit code 2. Named as text, so that nothing is imported."""
+from epiluma.errors import EpilumaError
 
 _PATHS = click.Path(path_type=Path)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -33,10 +23,7 @@ class _DomainErrors(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except Exception as error:
-            kinds = {f"{kind.__module__}:{kind.__qualname__}" for kind in type(error).__mro__}
-            if kinds.isdisjoint(DOMAIN_ERRORS):
-                raise
+        except EpilumaError as error:
             click.echo(f"epiluma: {error}", err=True)
             ctx.exit(2)
 
@@ -61,6 +48,166 @@ def screen(ctx: click.Context, photos: tuple[Path, ...], bundle: Path | None, as
     from epiluma.inference.command import screen_files
 
     ctx.exit(screen_files(photos, bundle=bundle, as_json=as_json, html=html))
+
+
+@main.command()
+@click.argument("config", type=_FILE)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key: phases.1.learning_rate=0.02."
+)
+@click.option("--out", type=_PATHS, metavar="FOLDER", help="Run folder; runs/NAME when not given.")
+def train(config: Path, overrides: tuple[str, ...], out: Path | None) -> None:
+    """Train what the recipe CONFIG (TOML) says; goes on where an earlier run was stopped."""
+    from epiluma.training import recipe as recipes
+    from epiluma.training import run
+
+    recipe = recipes.load(config, overrides)
+    checkpoint = run.train(recipe, out or Path("runs") / recipe.name)
+    click.echo(f"trained: {checkpoint}")
+
+
+@main.command()
+@click.argument("config", type=_FILE)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="The same changes as in training.")
+@click.option("--run", "folder", type=_PATHS, metavar="FOLDER", help="Finished run; runs/NAME when not given.")
+@click.option("--out", type=_PATHS, required=True, metavar="PATH", help="Bundle folder, or a file ending in .epiluma.")
+def export(config: Path, overrides: tuple[str, ...], folder: Path | None, out: Path) -> None:
+    """Make a bundle of a finished run: ONNX, parity proof, calibration, threshold, scorecard."""
+    from epiluma.export import config as configs
+    from epiluma.export.ship import PREDICTIONS, ship
+    from epiluma.training import recipe as recipes
+
+    recipe = recipes.load(config, overrides)
+    folder = folder or Path("runs") / recipe.name
+    shipped = ship(recipe, configs.load(config), folder, out)
+    click.echo(f"bundle {shipped.bundle.id[:12]}: {out}")
+    click.echo(f"largest probability difference from PyTorch: {shipped.parity:.1e}")
+    click.echo(f"predictions: {folder / PREDICTIONS}")
+
+
+@main.command()
+@click.argument("predictions", type=_FILE)
+@click.option("--part", default="test", show_default=True, help="Part of the split to score.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
+@click.option("--markdown", type=_FILE, metavar="FILE", help="Also write the tables to FILE as Markdown.")
+@click.option("--allow-leakage", is_flag=True, help="Score leaking data all the same; every page then says so.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
+def evaluate(
+    *, predictions: Path, part: str, as_json: bool, markdown: Path | None, allow_leakage: bool, seed: int
+) -> None:
+    """Score a PREDICTIONS table: every figure with its interval, beside the majority baseline."""
+    from rich.console import Console
+
+    from epiluma.evaluation import report
+
+    evaluation = report.evaluate_file(predictions, part=part, allow_leakage=allow_leakage, seed=seed)
+    if markdown:
+        markdown.write_text(report.to_markdown(evaluation), encoding="utf-8")
+    if as_json:
+        click.echo(report.to_json(evaluation))
+    else:
+        Console().print(report.to_rich(evaluation))
+
+
+@main.group()
+def data() -> None:
+    """Read, draw and split data sets."""
+
+
+@data.command("split")
+@click.argument("name", metavar="SET")
+@click.argument("root", type=_PATHS)
+@click.option("--out", type=_FILE, required=True, metavar="FILE", help="Manifest to write: image_id,group,part.")
+@click.option("--seed", default=2026, show_default=True)
+@click.option("--cache", type=_PATHS, default=Path("cache"), show_default=True, help="Folder of decoded images.")
+@click.option("--cache-size", default=256, show_default=True, help="Side of the decoded squares, pixels.")
+def data_split(*, name: str, root: Path, out: Path, seed: int, cache: Path, cache_size: int) -> None:
+    """Split SET under ROOT by lesion and near-duplicates: train, validation, calibration, test."""
+    from collections import Counter
+
+    from epiluma.datasets import cache as caches
+    from epiluma.datasets import catalog, split
+
+    samples = catalog.read(name, root)
+    squares = caches.decoded(samples, size=cache_size, folder=cache)
+    assignments = split.make(samples, squares, seed=seed)
+    split.write(assignments, out)
+    counts = Counter(assignment.part for assignment in assignments.values())
+    for part in split.SHARES:
+        click.echo(f"{part:12} {counts[part]:6} images  {counts[part] / len(samples):6.1%}")
+
+
+@data.command("synthesize")
+@click.argument("out", type=_PATHS)
+@click.option("--count", default=400, show_default=True, help="Number of photos.")
+@click.option("--seed", default=0, show_default=True)
+def data_synthesize(out: Path, count: int, seed: int) -> None:
+    """Draw a data set of lesions into OUT, in HAM10000's layout: no real patient, no licence to mind."""
+    from epiluma.imaging.synthetic import write_folder
+
+    try:
+        click.echo(f"drawn: {write_folder(out, count=count, seed=seed)}")
+    except (FileExistsError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+@click.argument("folder", type=_PATHS)
+@click.option("--online", is_flag=True, help="Also fetch CC0 images from the ISIC Archive, each with its attribution.")
+@click.option("--count", default=6, show_default=True, help="Number of images to fetch.")
+def examples(folder: Path, online: bool, count: int) -> None:
+    """Write example photos into FOLDER."""
+    from epiluma import examples as library
+
+    for path in library.write_examples(folder):
+        click.echo(path)
+    if online:
+        for path in library.fetch_online(folder, count=count):
+            click.echo(path)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True)
+@click.option("--demo", is_flag=True, help="With a demo account, for trying out on this machine.")
+@click.option("--data-dir", type=_PATHS, metavar="FOLDER", help="Where database and photos are kept.")
+@_BUNDLE
+@click.option("--workers", default=1, show_default=True, help="Processes.")
+def serve(*, host: str, port: int, demo: bool, data_dir: Path | None, bundle: Path | None, workers: int) -> None:
+    """Serve the web page."""
+    from epiluma.service import command
+
+    command.serve(host=host, port=port, demo=demo, data_dir=data_dir, bundle=bundle, workers=workers, say=click.echo)
+
+
+@main.group()
+def bundle() -> None:
+    """Look into bundles."""
+
+
+@bundle.command("verify")
+@click.argument("path", type=_PATHS)
+def bundle_verify(path: Path) -> None:
+    """Check every byte of the bundle at PATH, and that this machine computes its known answers."""
+    from epiluma import bundle as bundles
+    from epiluma.inference.session import Session
+
+    verified = bundles.load(path)
+    Session(verified)
+    click.echo(f"{path}: intact, known answers hold, id {verified.id}")
+
+
+@bundle.command("show")
+@click.argument("path", type=_PATHS, required=False)
+def bundle_show(path: Path | None) -> None:
+    """Print the manifest of the bundle at PATH (the installed one when not given)."""
+    import msgspec
+
+    from epiluma.inference.locate import find_bundle
+
+    found = find_bundle(path)
+    click.echo(f"id {found.id}", err=True)
+    click.echo(msgspec.json.format(found.manifest.canonical(), indent=2).decode())
 
 
 @main.group()

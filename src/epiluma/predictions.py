@@ -15,11 +15,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from epiluma.errors import EpilumaError
+
 FORMAT = 1
 _FIXED = ("image_id", "group", "part", "truth", "diagnosis", "referred")
 
 
-class PredictionsError(ValueError):
+class PredictionsError(EpilumaError):
     """A predictions table that is malformed; the message names the file, the row and the reason."""
 
 

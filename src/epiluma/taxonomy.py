@@ -11,10 +11,12 @@ from typing import Literal
 
 import msgspec
 
+from epiluma.errors import EpilumaError
+
 Urgency = Literal["urgent", "soon", "routine", "none"]
 
 
-class UnknownDiagnosis(ValueError):
+class UnknownDiagnosis(EpilumaError):
     """A label that the taxonomy does not contain."""
 
     def __init__(self, label: str, known: list[str]) -> None:

@@ -72,8 +72,9 @@ def _published(folder: str, count: int) -> list[Image.Image]:
 
 
 @pytest.mark.real_data
-def test_published_photos_are_usable_and_blurred_ones_are_not(request: pytest.FixtureRequest) -> None:
-    photos = _published("HAM10000/images", 1500 if request.config.getoption("markexpr") else 200)
+@pytest.mark.parametrize("count", [200, pytest.param(1500, marks=pytest.mark.slow)])
+def test_published_photos_are_usable_and_blurred_ones_are_not(count: int) -> None:
+    photos = _published("HAM10000/images", count)
     refused = [grade_quality(photo).reasons for photo in photos]
     assert sum(map(bool, refused)) <= REFUSED_AT_MOST * len(photos)
     blurred = [grade_quality(photo.filter(ImageFilter.GaussianBlur(8))) for photo in photos[:60]]

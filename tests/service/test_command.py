@@ -72,7 +72,7 @@ def test_demo_makes_accounts_and_production_closes_them(tmp_path: Path, non_comm
     ],
 )
 def test_refused_in_one_line(
-    mode: str, host: str, environment: dict[str, str], says: str, tmp_path: Path, non_commercial: Path
+    *, mode: str, host: str, environment: dict[str, str], says: str, tmp_path: Path, non_commercial: Path
 ) -> None:
     done = prepare(tmp_path, non_commercial, mode=mode, host=host, **environment)
     assert done.returncode == 1

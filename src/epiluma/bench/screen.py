@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from epiluma.bundle import Bundle
+from epiluma.errors import EpilumaError
 from epiluma.imaging.decode import PhotoError
 from epiluma.imaging.synthetic import draw_lesion
 from epiluma.inference.command import photo_files
@@ -64,7 +65,7 @@ class ScreenBench(msgspec.Struct, frozen=True, kw_only=True):
     onnxruntime_version: str
 
 
-class BenchError(ValueError):
+class BenchError(EpilumaError):
     """A benchmark that has nothing to measure."""
 
 

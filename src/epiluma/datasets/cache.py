@@ -56,6 +56,8 @@ def _decode_all(samples: Sequence[Sample], size: int, path: Path, progress: Prog
                 photo = decode_photo(sample.path.read_bytes(), shorter_side=size)
             except PhotoError as error:
                 raise DataError(f"{sample.path}: {error}") from error
+            except OSError as error:
+                raise DataError(f"{sample.path}: {error.strerror}") from error
             array[i] = to_square(photo.image, size)
             if progress:
                 progress(i + 1, len(samples))

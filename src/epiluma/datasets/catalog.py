@@ -29,4 +29,7 @@ def read(name: str, root: Path) -> list[Sample]:
         raise DataError(f"unknown data set {name!r}; known are {', '.join(sorted(CATALOG))}")
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; give the place where {name} lies")
-    return CATALOG[name].read(root)
+    samples = CATALOG[name].read(root)
+    if not samples:
+        raise DataError(f"{root}: {name} is there, but its table names no image")
+    return samples

@@ -54,7 +54,7 @@ def _symmetries(thumbs: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[np.floa
 
 
 def _unit(thumbs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    flat = thumbs.reshape(len(thumbs), -1)
+    flat = thumbs.reshape(len(thumbs), SIDE * SIDE)
     centred = flat - flat.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(centred, axis=1, keepdims=True)
     result: npt.NDArray[np.float32] = centred / np.where(norms > 1e-3, norms, np.inf)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import msgspec
 
+from epiluma.errors import EpilumaError
 
-class DataError(ValueError):
+
+class DataError(EpilumaError):
     """Something wrong in a data set; the message names the file, the row and what to do."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,14 +51,16 @@ def assign(
 
     `duplicate_of` gives for each sample the index it is near-duplicate of (its own when none). Groups are the
     connected components of "same lesion" and "near-duplicate"; they are dealt class by class, largest first,
-    in seeded random order, to the part that is furthest below its share of that class's images.
+    in seeded random order, to the part that is furthest below its share of that class's images. The samples' order
+    makes no difference.
     """
     first_of_lesion: dict[str, int] = {}
     lesion_pairs = [(first_of_lesion.setdefault(sample.lesion, i), i) for i, sample in enumerate(samples)]
-    component = duplicates.clusters(len(samples), iter([*lesion_pairs, *((int(j), i) for i, j in enumerate(duplicate_of))]))
+    duplicate_pairs = [(int(j), i) for i, j in enumerate(duplicate_of)]
+    component = duplicates.clusters(len(samples), iter(lesion_pairs + duplicate_pairs))
     members: dict[int, list[int]] = {}
-    for i, root in enumerate(component):
-        members.setdefault(int(root), []).append(i)
+    for i in sorted(range(len(samples)), key=lambda i: samples[i].image_id):  # whatever order the samples come in
+        members.setdefault(int(component[i]), []).append(i)
 
     strata: dict[str, list[list[int]]] = {}
     counts = {code: sum(s.diagnosis == code for s in samples) for code in {s.diagnosis for s in samples}}
@@ -103,21 +105,32 @@ def read(path: Path) -> Split:
     if not path.is_file():
         raise DataError(f"{path}: no such split manifest; `epiluma data split` makes one")
     raw = path.read_bytes()
-    reader = csv.reader(io.StringIO(raw.decode("utf-8")))
-    if next(reader, None) != _COLUMNS:
-        raise DataError(f"{path}: line 1: expected the columns {','.join(_COLUMNS)}")
     of: dict[str, Assignment] = {}
     part_of_group: dict[str, str] = {}
-    for number, row in enumerate(reader, 2):
+    for number, row in _rows(path, raw):
         if len(row) != len(_COLUMNS) or not all(row):
             raise DataError(f"{path}: line {number}: expected {len(_COLUMNS)} values, found {row}")
         image_id, group, part = row
+        if part not in SHARES:
+            raise DataError(f"{path}: line {number}: unknown part {part!r}; known are {', '.join(SHARES)}")
         if image_id in of:
             raise DataError(f"{path}: line {number}: image {image_id} is named twice")
         if part_of_group.setdefault(group, part) != part:
             raise DataError(f"{path}: line {number}: group {group} leaks: in {part_of_group[group]} and {part}")
         of[image_id] = Assignment(group, part)
     return Split(of, hashlib.sha256(raw).hexdigest())
+
+
+def _rows(path: Path, raw: bytes) -> Iterator[tuple[int, list[str]]]:
+    """Line number and values of each row below the header."""
+    try:
+        reader = csv.reader(io.StringIO(raw.decode("utf-8"), newline=""))
+        if next(reader, None) != _COLUMNS:
+            raise DataError(f"{path}: line 1: expected the columns {','.join(_COLUMNS)}")
+        for row in reader:
+            yield reader.line_num, row
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: is not a table in UTF-8 ({error})") from error
 
 
 def audit(samples: Sequence[Sample], pairs: Iterable[tuple[int, int]], split: Split) -> str:

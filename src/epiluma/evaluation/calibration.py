@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from epiluma.bundle import OperatingPoint
+from epiluma.errors import EpilumaError
 from epiluma.evaluation.intervals import clopper_pearson_lower
 from epiluma.evaluation.metrics import Bools, Floats, Ints, every_photo, share
 
@@ -18,7 +19,7 @@ _TEMPERATURES = (0.05, 20.0)
 _CONFIDENCE = 0.95
 
 
-class TooFewLesions(ValueError):
+class TooFewLesions(EpilumaError):
     """The calibration part is too small to prove what the operating point promises."""
 
     def __init__(self, found: int, needed: int, why: str) -> None:

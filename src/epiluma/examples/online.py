@@ -22,6 +22,7 @@ import msgspec
 from PIL import Image
 
 from epiluma import __version__
+from epiluma.errors import EpilumaError
 
 if TYPE_CHECKING:
     import httpx
@@ -48,7 +49,7 @@ _ID = re.compile(r"ISIC_\d{7,9}")
 _log = logging.getLogger(__name__)
 
 
-class Unavailable(RuntimeError):
+class Unavailable(EpilumaError):
     """The archive could not be used; the message says why and what works instead."""
 
     def __init__(self, reason: str) -> None:

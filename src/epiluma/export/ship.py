@@ -12,15 +12,19 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 
 from epiluma import __version__, predictions
 from epiluma import bundle as bundles
 from epiluma.datasets import duplicates, split
+from epiluma.datasets.record import Sample
+from epiluma.errors import EpilumaError
 from epiluma.evaluation.calibration import choose_operating_point, fit_temperature
 from epiluma.evaluation.scorecard import score
 from epiluma.export import graph as graphs
 from epiluma.export.config import Shipping
 from epiluma.imaging.preprocess import normalise, resize_squares
+from epiluma.imaging.quality import grade_quality
 from epiluma.inference import decide
 from epiluma.inference.session import Session, known_input
 from epiluma.models import registry
@@ -40,7 +44,7 @@ _KNOWN_SEEDS = (1, 2, 3)
 _SCORED_PARTS = ("validation", "calibration", "test")
 
 
-class ParityError(RuntimeError):
+class ParityError(EpilumaError):
     """The exported graph does not compute what the checkpoint computes."""
 
 
@@ -203,6 +207,7 @@ def _predictions(
     probabilities = decide.probabilities_from_logits(all_logits, manifest.calibration)
     diagnosis = decide.diagnose(probabilities, manifest.decision, manifest.calibration)
     threshold = manifest.operating_point.threshold
+    judged = np.array([_is_judged(sample, corpus.squares[i]) for sample, i in zip(samples, indices, strict=True)])
     risk = decide.malignancy_risk(probabilities, ISIC_2019)
     pairs = duplicates.near_duplicates(duplicates.thumbnails(corpus.squares))
     header = predictions.Header(
@@ -229,7 +234,14 @@ def _predictions(
         part=np.array([corpus.split.of[sample.image_id].part for sample in samples]),
         truth=corpus.labels[indices],
         probabilities=probabilities,
-        diagnosis=diagnosis,
-        referred=decide.refers(risk, diagnosis, threshold, ISIC_2019),
+        diagnosis=np.where(judged, diagnosis, -1),
+        referred=judged & decide.refers(risk, diagnosis, threshold, ISIC_2019),
         subgroups={name: np.array(values) for name, values in columns.items()},
     )
+
+
+def _is_judged(sample: Sample, square: npt.NDArray[np.uint8]) -> bool:
+    """Whether the runtime would score this photo, or ask for another one."""
+    with Image.open(sample.path) as photo:
+        shorter_side = min(photo.size)
+    return grade_quality(Image.fromarray(square), shorter_side=shorter_side).usable

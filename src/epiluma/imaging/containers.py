@@ -12,6 +12,8 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from epiluma.errors import EpilumaError
+
 MAX_PARTS = 20_000
 """Segments or chunks of one file; a 64 MB PNG in the customary 8 kB chunks has 8,000."""
 
@@ -20,7 +22,7 @@ UNKNOWN = "This is not a photo that can be read. Use JPEG, PNG, WebP, BMP or TIF
 RARE = "The photo is stored in a rare way that cannot be read. Save it again as an ordinary JPEG or PNG."
 
 
-class PhotoError(ValueError):
+class PhotoError(EpilumaError):
     """A file that cannot be screened; `reason` is one or two plain sentences, without the file's name."""
 
     def __init__(self, reason: str) -> None:

@@ -1,7 +1,7 @@
 """Whether a photo can be judged at all: size, light, contrast and sharpness.
 
 The bounds refuse photos that show nothing, not photos that are merely poor. Measured on 256 px squares
-(`tests/imaging/test_quality.py` repeats it where the published images are):
+(the long form of `tests/imaging/test_quality.py` checks the counts, except for the last row, on another random draw):
 
                               sharpness        contrast         brightness
     1,500 HAM10000 images     1.85 to 42.9     4.9 to 72.8      83 to 221      0 refused
@@ -9,7 +9,8 @@ The bounds refuse photos that show nothing, not photos that are merely poor. Mea
     300 blurred, sigma 8      0.83 to 1.42     4.3 to 70.1      96 to 206      300 refused
     the same, JPEG quality 75 0.74 to 1.79     4.3 to 70.1      96 to 206      300 refused
 
-Rounding to whole grey levels alone gives a sharpness of about 1.3, so blur hardly falls below that.
+The bounds were set on these very images, so the zeros are no forecast. Rounding to whole grey levels alone gives a
+sharpness of about 1.3, so blur hardly falls below that.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from typing import Self
 from PIL import Image
 
 from epiluma.bundle import Bundle
+from epiluma.errors import EpilumaError
 from epiluma.imaging.decode import MAX_BYTES, PhotoError, decode_photo
 from epiluma.inference.donut import decimal, diagnosis_donut, malignancy_donut
 from epiluma.inference.result import Screening, ScreeningError
@@ -51,7 +52,7 @@ article > img { width: 240px; height: 240px; object-fit: contain; background: va
 """
 
 
-class ReportError(ValueError):
+class ReportError(EpilumaError):
     """A report that cannot be written where it should go."""
 
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from epiluma.bundle import Bundle
+from epiluma.errors import EpilumaError
 from epiluma.inference.decide import probabilities_from_logits
 
 TOLERANCE = 1e-3
@@ -15,7 +16,7 @@ DEFAULT_PROVIDER = "CPUExecutionProvider"
 _GRID = 8
 
 
-class SessionError(ValueError):
+class SessionError(EpilumaError):
     """A graph that cannot be run here, or that is not what its manifest says."""
 
 

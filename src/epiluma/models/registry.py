@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 from torch import nn
 
+from epiluma.errors import EpilumaError
 from epiluma.models import mobilenet
 
 
-class UnknownModel(ValueError):
+class UnknownModel(EpilumaError):
     """An architecture that the registry does not hold."""
 
 

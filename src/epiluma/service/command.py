@@ -13,8 +13,9 @@ from pathlib import Path
 from epiluma.service import config
 from epiluma.service.config import Configuration, ConfigurationError
 
-REQUEST_THREADS = 32
-"""Per worker: a slow visitor holds one of these, and never the network's turn."""
+REQUEST_THREADS = 512
+"""Per worker, started when needed. A slow visitor holds one of these while its photo arrives, and nothing else: the
+network's turn is taken only once the whole photo is there. A proxy in front that buffers uploads holds none."""
 _SHUTDOWN_SECONDS = 10
 
 

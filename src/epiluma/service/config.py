@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from epiluma.errors import EpilumaError
+
 PREFIX = "EPILUMA_"
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 MIN_SECRET_LENGTH = 50
@@ -18,7 +20,7 @@ MAX_UPLOAD_BYTES = 32 * 1024 * 1024
 _FLAGS = {"": False, "0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
 
 
-class ConfigurationError(ValueError):
+class ConfigurationError(EpilumaError):
     """A setting that is missing or cannot be used; the message names it and says what to set."""
 
 

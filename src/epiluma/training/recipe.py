@@ -11,13 +11,14 @@ from typing import Annotated, Literal
 import msgspec
 
 from epiluma.augmentation import RECIPES
+from epiluma.errors import EpilumaError
 from epiluma.models.registry import REGISTRY
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 
-class RecipeError(ValueError):
+class RecipeError(EpilumaError):
     """A recipe that cannot be used; the message names the file, the key and what is allowed."""
 
 

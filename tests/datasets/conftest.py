@@ -1,0 +1,46 @@
+"""One drawn copy of every catalogued data set, and the published ones where they lie."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from epiluma.datasets.catalog import CATALOG
+from epiluma.imaging.synthetic import write_folder
+
+
+class Fixture(NamedTuple):
+    """A small data set on disk in its publisher's layout."""
+
+    name: str
+    root: Path
+    count: int
+
+
+WRITERS: dict[str, Callable[[Path, int], Path]] = {
+    "ham10000": lambda folder, count: write_folder(folder, count=count, seed=2, size=(64, 48)),
+}
+"""How to draw each catalogued set: adding one means a line here, and the tests run over it."""
+
+
+@pytest.fixture(scope="session", params=sorted(CATALOG))
+def data_set(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Fixture:
+    """Forty drawn images of a catalogued set."""
+    name: str = request.param
+    if name not in WRITERS:
+        pytest.fail(f"{name} is in the catalog but has no writer in {__file__}")
+    count = 40
+    return Fixture(name, WRITERS[name](tmp_path_factory.mktemp("sets") / name, count), count)
+
+
+@pytest.fixture(scope="session")
+def published() -> Path:
+    """The folder of the published data sets."""
+    root = Path(os.environ.get("EPILUMA_DATA_ROOT", Path(__file__).parents[3] / "shared" / "data"))
+    if not (root / "HAM10000").is_dir():
+        pytest.skip(f"HAM10000 is not under {root} (EPILUMA_DATA_ROOT)")
+    return root

@@ -1,0 +1,274 @@
+"""Every image in one part, every lesion and every copy whole, shares as promised: for any grouping of images."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from epiluma.datasets import cache, catalog, split
+from epiluma.datasets.record import DataError, Sample
+from epiluma.datasets.split import SHARES, Assignment
+from tests.datasets.conftest import Fixture
+
+COMMITTED = Path(__file__).parents[2] / "configs" / "splits" / "ham10000.csv"
+HEADER = "image_id,group,part"
+
+
+def sample(i: int, *, lesion: str, diagnosis: str = "NV") -> Sample:
+    return Sample(
+        image_id=f"image {i:05}",
+        path=Path(f"{i}.jpg"),
+        diagnosis=diagnosis,
+        lesion=lesion,
+        source="",
+        modality="dermoscopy",
+        licence="",
+    )
+
+
+@st.composite
+def sets(draw: st.DrawFn) -> tuple[list[Sample], list[int]]:
+    """Images in lesions of any size, of one to four diagnoses, some of them copies of an earlier image."""
+    n = draw(st.integers(1, 120))
+    lesion = draw(st.lists(st.integers(0, n), min_size=n, max_size=n))
+    code = draw(st.lists(st.sampled_from(["MEL", "NV", "DF", "SCC"]), min_size=n + 1, max_size=n + 1))
+    samples = [sample(i, lesion=f"lesion {lesion[i]}", diagnosis=code[lesion[i]]) for i in range(n)]
+    copy_of = [draw(st.integers(0, i)) if draw(st.integers(0, 9)) == 0 else i for i in range(n)]
+    return samples, copy_of
+
+
+def groups(assignments: dict[str, Assignment]) -> dict[str, set[str]]:
+    """Parts in which each group lies."""
+    result: dict[str, set[str]] = defaultdict(set)
+    for group, part in assignments.values():
+        result[group].add(part)
+    return result
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=sets(), seed=st.integers(0, 99))
+def test_nothing_is_lost_and_nothing_that_belongs_together_is_parted(
+    data: tuple[list[Sample], list[int]], seed: int
+) -> None:
+    samples, copy_of = data
+    found = split.assign(samples, copy_of, seed=seed)
+    assert set(found) == {s.image_id for s in samples}
+    assert {assignment.part for assignment in found.values()} <= set(SHARES)
+    assert all(len(parts) == 1 for parts in groups(found).values())
+    at = [found[s.image_id] for s in samples]
+    by_lesion: dict[str, set[Assignment]] = defaultdict(set)
+    for s, assignment in zip(samples, at, strict=True):
+        by_lesion[s.lesion].add(assignment)
+    assert all(len(assignments) == 1 for assignments in by_lesion.values()), "a lesion is in one group"
+    assert all(at[i] == at[j] for i, j in enumerate(copy_of)), "a copy is in its original's group"
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=sets(), seed=st.integers(0, 99), order=st.randoms())
+def test_the_split_depends_on_the_images_and_the_seed_alone(
+    data: tuple[list[Sample], list[int]], seed: int, order: st.randoms
+) -> None:
+    samples, copy_of = data
+    expected = split.assign(samples, copy_of, seed=seed)
+    assert split.assign(samples, copy_of, seed=seed) == expected
+    shuffled = list(range(len(samples)))
+    order.shuffle(shuffled)
+    now_at = {i: position for position, i in enumerate(shuffled)}
+    assert split.assign([samples[i] for i in shuffled], [now_at[copy_of[i]] for i in shuffled], seed=seed) == expected
+
+
+def test_another_seed_gives_another_split() -> None:
+    samples = [sample(i, lesion=str(i)) for i in range(60)]
+    assert split.assign(samples, range(60), seed=1) != split.assign(samples, range(60), seed=2)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 6), min_size=1, max_size=120),
+    shares=st.lists(st.integers(1, 20), min_size=2, max_size=5),
+    seed=st.integers(0, 99),
+)
+def test_each_part_misses_its_share_of_a_class_by_less_than_a_lesion(
+    sizes: list[int], shares: list[int], seed: int
+) -> None:
+    """Lesions of one class: no part is further from its share than the largest lesion has photos."""
+    of_part = {f"part {k}": share / sum(shares) for k, share in enumerate(shares)}
+    samples = [sample(0, lesion=f"{k}") for k, size in enumerate(sizes) for _ in range(size)]
+    samples = [sample(i, lesion=s.lesion) for i, s in enumerate(samples)]
+    found = split.assign(samples, range(len(samples)), shares=of_part, seed=seed)
+    counts = Counter(assignment.part for assignment in found.values())
+    for part, share in of_part.items():
+        assert abs(counts[part] - share * len(samples)) <= max(sizes), (part, counts)
+
+
+def test_every_class_is_dealt_at_the_shares() -> None:
+    """A common, a middling and a rare class: each is 65 / 10 / 10 / 15 to within one lesion of two photos."""
+    code = ["NV"] * 600 + ["MEL"] * 100 + ["DF"] * 40
+    samples = [sample(i, lesion=f"{code[i]} {i // 2}", diagnosis=code[i]) for i in range(len(code))]
+    found = split.assign(samples, range(len(samples)), seed=0)
+    counts = Counter((s.diagnosis, found[s.image_id].part) for s in samples)
+    for diagnosis, total in Counter(code).items():
+        for part, share in SHARES.items():
+            assert counts[diagnosis, part] == pytest.approx(share * total, abs=2), (diagnosis, part)
+
+
+def test_a_group_of_two_classes_counts_for_the_rarer() -> None:
+    """Copies with two labels: the group is dealt among the rare class's, where it matters more."""
+    samples = [sample(i, lesion=str(i), diagnosis="DF" if i % 5 == 0 else "NV") for i in range(100)]
+    copy_of = [i - 1 if i % 5 == 1 else i for i in range(100)]
+    found = split.assign(samples, copy_of, seed=0)
+    rare = Counter(found[s.image_id].part for s in samples if s.diagnosis == "DF")
+    assert rare == {"train": 13, "validation": 2, "calibration": 2, "test": 3}
+
+
+def test_a_drawn_set_is_split_without_a_leak(data_set: Fixture, tmp_path: Path) -> None:
+    samples = catalog.read(data_set.name, data_set.root)
+    squares = np.array(cache.decoded(samples, size=48, folder=tmp_path))
+    squares[7] = squares[30][:, ::-1]  # a mirrored copy of another lesion
+    assert samples[7].lesion != samples[30].lesion
+    path = tmp_path / "split.csv"
+    split.write(split.make(samples, squares, seed=0), path)
+    found = split.read(path)
+    assert found.of[samples[7].image_id] == found.of[samples[30].image_id]
+    assert split.audit(samples, [(7, 30)], found).startswith("clean: no lesion of ")
+    assert sorted(i for part in SHARES for i in found.select(samples, part)) == list(range(data_set.count))
+
+
+def write_lines(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join([HEADER, *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=sets(), seed=st.integers(0, 9))
+def test_what_is_written_is_read(
+    tmp_path_factory: pytest.TempPathFactory, data: tuple[list[Sample], list[int]], seed: int
+) -> None:
+    path = tmp_path_factory.mktemp("split") / "new folder" / "split.csv"
+    assignments = split.assign(*data, seed=seed)
+    split.write(assignments, path)
+    found = split.read(path)
+    assert found.of == assignments
+    assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert list(found.of) == sorted(found.of)
+
+
+def test_the_order_of_the_assignments_does_not_change_the_file(tmp_path: Path) -> None:
+    some = {"b": Assignment("g", "train"), "a": Assignment("h", "test")}
+    split.write(some, tmp_path / "1.csv")
+    split.write(dict(reversed(some.items())), tmp_path / "2.csv")
+    assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "2.csv").read_bytes()
+
+
+def test_a_new_image_is_not_in_any_part(tmp_path: Path) -> None:
+    found = split.read(write_lines(tmp_path / "s.csv", "image 00000,1,train"))
+    with pytest.raises(DataError, match="image 00001 is not in the split manifest; make a new split"):
+        found.select([sample(0, lesion="1"), sample(1, lesion="1")], "train")
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (["a,1,train", "b,1,test"], "line 3: group 1 leaks: in train and test"),
+        (["a,1,train", "b,2,test", "a,1,train"], "line 4: image a is named twice"),
+        (["a,1,train", "b,2"], "line 3: expected 3 values"),
+        (["a,1,train,x"], "line 2: expected 3 values"),
+        (["a,1,train", "", "b,2,test"], "line 3: expected 3 values"),
+        (["a,,train"], "line 2: expected 3 values"),
+        (["a,1,trian"], "line 2: unknown part 'trian'; known are train, validation, calibration, test"),
+        (["a,1,train", "\udcff,2,test"], "is not a table in UTF-8"),
+        (["a,1,train\rb,2,test"], "line 2: "),
+    ],
+)
+def test_a_bad_manifest_is_named_with_its_line(tmp_path: Path, lines: Sequence[str], reason: str) -> None:
+    path = tmp_path / "s.csv"
+    path.write_bytes("\n".join([HEADER, *lines]).encode("utf-8", "surrogateescape"))
+    with pytest.raises(DataError, match=rf"s\.csv: {reason}"):
+        split.read(path)
+
+
+@pytest.mark.parametrize("content", ["", "image,group,part\n", f"{HEADER},note\n"])
+def test_other_columns_are_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "s.csv").write_text(content)
+    with pytest.raises(DataError, match=rf"s\.csv: line 1: expected the columns {HEADER}"):
+        split.read(tmp_path / "s.csv")
+
+
+def test_a_missing_manifest_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"s\.csv: no such split manifest; `epiluma data split` makes one"):
+        split.read(tmp_path / "s.csv")
+
+
+def audit_of(parts: str, lesions: str, pairs: list[tuple[int, int]]) -> str:
+    """Verdict on images whose part and lesion are one letter each."""
+    samples = [sample(i, lesion=lesion) for i, lesion in enumerate(lesions)]
+    of = {s.image_id: Assignment(f"group {i}", part) for i, (s, part) in enumerate(zip(samples, parts, strict=True))}
+    return split.audit(samples, pairs, split.Split(of, ""))
+
+
+@pytest.mark.parametrize(
+    ("parts", "lesions", "pairs", "verdict"),
+    [
+        ("aabb", "1123", [(2, 3)], "clean: no lesion of 3 and no near-duplicate pair of 1 is in two parts"),
+        ("ab", "12", [], "clean: no lesion of 2 and no near-duplicate pair of 0 is in two parts"),
+        ("abb", "113", [], "leak: 1 photos and 0 near-duplicate pairs cross parts (image 00000/image 00001)"),
+        ("abb", "123", [(0, 2)], "leak: 0 photos and 1 near-duplicate pairs cross parts (image 00000/image 00002)"),
+        ("abcab", "11112", [(1, 4), (0, 4)], "leak: 2 photos and 1 near-duplicate pairs cross parts ("),
+    ],
+)
+def test_planted_leaks_are_found(parts: str, lesions: str, pairs: list[tuple[int, int]], verdict: str) -> None:
+    assert audit_of(parts, lesions, pairs).startswith(verdict)
+
+
+def test_the_first_three_offenders_are_named() -> None:
+    verdict = audit_of("abbbbb", "111111", [(0, 5)])
+    assert verdict.count("/") == 3
+    assert verdict.startswith("leak: 5 photos and 1 ")
+
+
+def committed() -> split.Split:
+    return split.read(COMMITTED)
+
+
+def test_the_committed_split_has_the_promised_shares() -> None:
+    counts = Counter(assignment.part for assignment in committed().of.values())
+    assert sum(counts.values()) == 10_015
+    for part, share in SHARES.items():
+        assert counts[part] / 10_015 == pytest.approx(share, abs=0.005), part
+
+
+@pytest.mark.real_data
+def test_the_committed_split_fits_the_published_set(published: Path) -> None:
+    samples = catalog.read("ham10000", published / "HAM10000")
+    found = committed()
+    assert set(found.of) == {s.image_id for s in samples}
+    with (published / "near_duplicates.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["data_set"] == "HAM10000"]
+    at = {s.image_id: i for i, s in enumerate(samples)}
+    pairs = [(at[row["image_a"]], at[row["image_b"]]) for row in rows]
+    assert len(pairs) == 75
+    assert split.audit(samples, pairs, found) == (
+        "clean: no lesion of 7470 and no near-duplicate pair of 75 is in two parts"
+    )
+    for diagnosis, total in Counter(s.diagnosis for s in samples).items():
+        counts = Counter(found.of[s.image_id].part for s in samples if s.diagnosis == diagnosis)
+        for part, share in SHARES.items():
+            assert counts[part] == pytest.approx(share * total, abs=5), (diagnosis, part)
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_the_committed_split_can_be_made_again(published: Path, tmp_path: Path) -> None:
+    """What `epiluma data split ham10000` writes with its defaults, byte for byte."""
+    samples = catalog.read("ham10000", published / "HAM10000")
+    squares = cache.decoded(samples, size=256, folder=tmp_path)
+    split.write(split.make(samples, squares, seed=2026), tmp_path / "split.csv")
+    assert (tmp_path / "split.csv").read_bytes() == COMMITTED.read_bytes()
