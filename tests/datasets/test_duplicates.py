@@ -129,7 +129,7 @@ def test_no_images_no_pairs() -> None:
     assert list(duplicates.near_duplicates(np.empty((0, 24, 24), np.float32))) == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data(), n=st.integers(0, 30))
 def test_clusters_are_the_connected_components(data: st.DataObject, n: int) -> None:
     item = st.integers(0, max(n - 1, 0))

@@ -38,12 +38,12 @@ def near_duplicates(thumbs: npt.NDArray[np.float32], threshold: float = THRESHOL
     views = [_unit(view) for view in _symmetries(thumbs)]
     for start in range(0, len(base), _ROWS):
         rows = base[start : start + _ROWS]
-        best = views[0] @ rows.T
+        best = views[0][start:] @ rows.T  # pairs with earlier images were in their blocks
         for view in views[1:]:
-            np.maximum(best, view @ rows.T, out=best)
+            np.maximum(best, view[start:] @ rows.T, out=best)
         for j, i in zip(*np.nonzero(best > threshold), strict=True):
-            if start + i < j:
-                yield int(start + i), int(j), float(best[j, i])
+            if i < j:
+                yield int(start + i), int(start + j), float(best[j, i])
 
 
 def _symmetries(thumbs: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[np.float32]]:

@@ -33,7 +33,7 @@ from epiluma.taxonomy import ISIC_2019
 from epiluma.training import data
 from epiluma.training.classify import Classifier
 from epiluma.training.recipe import Recipe, RecipeError
-from epiluma.training.run import CHECKPOINT, RECIPE
+from epiluma.training.run import BEST, CHECKPOINT, RECIPE
 
 GRAPH = "model.onnx"
 PREDICTIONS = "predictions.csv"
@@ -129,9 +129,10 @@ def _trained_network(recipe: Recipe, run: Path) -> torch.nn.Module:
         raise RecipeError(f"{checkpoint}: no checkpoint; `epiluma train` makes one")
     if (run / RECIPE).read_bytes() != recipe.resolved():
         raise RecipeError(f"{run}: holds a run of another recipe")
-    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    if saved["epoch"] + 1 < recipe.epochs:
-        raise RecipeError(f"{run}: stopped after epoch {saved['epoch'] + 1} of {recipe.epochs}; train to the end first")
+    last = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    if last["epoch"] + 1 < recipe.epochs:
+        raise RecipeError(f"{run}: stopped after epoch {last['epoch'] + 1} of {recipe.epochs}; train to the end first")
+    saved = torch.load(run / BEST, map_location="cpu", weights_only=True)
     without_weights = msgspec.structs.replace(recipe, model=msgspec.structs.replace(recipe.model, weights=""))
     module = Classifier(without_weights, np.ones(len(ISIC_2019.leaves)), steps_per_epoch=1)
     module.load_state_dict(saved["state_dict"])

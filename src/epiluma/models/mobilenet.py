@@ -7,16 +7,22 @@ from pathlib import Path
 import timm
 from torch import nn
 
+from epiluma.errors import EpilumaError
+
 MEAN = (0.5, 0.5, 0.5)
 STD = (0.5, 0.5, 0.5)
 """Inputs in [-1, 1], as the ImageNet weights were trained."""
+
+
+class WeightsError(EpilumaError):
+    """A weights file that is not there, cannot be read, or belongs to another network."""
 
 
 def mobilenetv2(outputs: int, *, weights: Path | str | None, dropout: float = 0.0) -> nn.Module:
     """MobileNetV2 with `outputs` logits.
 
     `weights`: a safetensors file with timm's parameter names, whose classifier is dropped; `"imagenet"` to
-    download timm's own; None for random ones. Raises ValueError when the file does not fit.
+    download timm's own; None for random ones. Raises WeightsError when the file does not fit.
     """
     network: nn.Module = timm.create_model(
         "mobilenetv2_100",
@@ -35,12 +41,18 @@ def mobilenetv2(outputs: int, *, weights: Path | str | None, dropout: float = 0.
 
 
 def _load(network: nn.Module, path: Path) -> None:
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if not path.is_file():
-        raise ValueError(f"{path}: no such weights file")
-    tensors = {name: tensor for name, tensor in load_file(path).items() if not name.startswith("classifier.")}
-    missing, unexpected = network.load_state_dict(tensors, strict=False)
-    absent = [n for n in missing if not n.startswith("classifier.") and not n.endswith("num_batches_tracked")]
-    if absent or unexpected:
-        raise ValueError(f"{path}: does not fit MobileNetV2: missing {absent[:3]}, unexpected {unexpected[:3]}")
+        raise WeightsError(f"{path}: no such weights file")
+    try:
+        tensors = {name: tensor for name, tensor in load_file(path).items() if not name.startswith("classifier.")}
+    except SafetensorError as error:
+        raise WeightsError(f"{path}: is not a safetensors file ({error})") from error
+    shapes = {name: t.shape for name, t in network.state_dict().items() if not name.startswith("classifier.")}
+    missing = [name for name in shapes if name not in tensors and not name.endswith("num_batches_tracked")]
+    unexpected = [name for name, tensor in tensors.items() if shapes.get(name) != tensor.shape]
+    if missing or unexpected:
+        raise WeightsError(f"{path}: does not fit MobileNetV2: missing {missing[:3]}, unexpected {unexpected[:3]}")
+    network.load_state_dict(tensors, strict=False)

@@ -44,6 +44,6 @@ def build(name: str, outputs: int, *, weights: Path | str | None, dropout: float
     """A network ready to train.
 
     `weights` is a local safetensors file, `"imagenet"` to download timm's, or None to start from random numbers.
-    Raises UnknownModel, or ValueError when the file does not fit the architecture.
+    Raises UnknownModel, or the architecture's WeightsError when the file does not fit it.
     """
     return architecture(name).build(outputs, weights=weights, dropout=dropout)

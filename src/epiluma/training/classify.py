@@ -60,21 +60,45 @@ class Classifier(lightning.LightningModule):
         return logits.float()
 
     def on_train_epoch_start(self) -> None:
-        """Freeze or thaw layers for the phase that this epoch belongs to."""
+        """Freeze or thaw layers for the phase that this epoch belongs to; frozen ones keep their batch statistics."""
         phase, _ = self.recipe.phase_at(self.current_epoch)
+        self.network.train()
+        for name, module in self.network.named_modules():
+            if not self._trains(name, phase):
+                module.train(False)
         for name, parameter in self.network.named_parameters():
-            parameter.requires_grad_(phase.train == "all" or name.startswith(self.head))
-        self.network.train(phase.train == "all")  # frozen layers keep their batch statistics
-        self.network.get_submodule(self.head[0]).train()
+            parameter.requires_grad_(self._trains(name, phase))
+
+    def _trains(self, name: str, phase: Phase) -> bool:
+        """Whether the layer or parameter of that name learns; the network as a whole always does."""
+        if not name or name.startswith(self.head):
+            return True
+        return phase.train == "all" and not name.startswith(phase.frozen)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         """Cross-entropy on prior-adjusted logits."""
         pixels, truth = batch
-        logits = self.network((pixels - self.mean) / self.std).float()
+        share, order = self._mix(len(truth))
+        if share < 1:
+            pixels = share * pixels + (1 - share) * pixels[order]
+        logits = self.network((pixels - self.mean) / self.std).float() + self.log_prior
         smoothing = self.recipe.optimiser.label_smoothing
-        loss = functional.cross_entropy(logits + self.log_prior, truth, label_smoothing=smoothing)
+        loss = functional.cross_entropy(logits, truth, label_smoothing=smoothing)
+        if share < 1:
+            other = functional.cross_entropy(logits, truth[order], label_smoothing=smoothing)
+            loss = share * loss + (1 - share) * other
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(truth))
         return loss
+
+    def _mix(self, n: int) -> tuple[float, Tensor]:
+        """Share of each image that stays, and whom it is blended with (Zhang et al. 2018, arXiv:1710.09412).
+
+        Drawn from seed and step alone, so that a resumed run goes on as it would have.
+        """
+        random = np.random.default_rng([self.recipe.seed, self.global_step])
+        mixup = self.recipe.optimiser.mixup
+        share = float(random.beta(mixup, mixup)) if mixup else 1.0
+        return share, torch.from_numpy(random.permutation(n))
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Fold the new weights into the running average."""

@@ -14,7 +14,7 @@ from torch.utils.data import IterableDataset
 from epiluma.augmentation import augment
 from epiluma.augmentation import recipe as augmentation_recipe
 from epiluma.datasets import cache, catalog, split
-from epiluma.datasets.record import Sample
+from epiluma.datasets.record import DataError, Sample
 from epiluma.taxonomy import ISIC_2019
 from epiluma.training.recipe import Recipe
 
@@ -48,6 +48,8 @@ def load(recipe: Recipe, progress: cache.Progress | None = None) -> Corpus:
     samples = catalog.read(recipe.data.set, recipe.data.root)
     assignment = split.read(recipe.data.split)
     parts = {part: np.array(assignment.select(samples, part), np.intp) for part in split.SHARES}
+    if empty := [part for part, indices in parts.items() if not len(indices)]:
+        raise DataError(f"{recipe.data.split}: no image of {recipe.data.set} is in {', '.join(empty)}; use more images")
     squares = cache.decoded(samples, size=recipe.data.cache_size, folder=recipe.data.cache, progress=progress)
     labels = np.array([ISIC_2019.index(sample.diagnosis) for sample in samples], np.intp)
     return Corpus(samples, squares, labels, assignment, parts)

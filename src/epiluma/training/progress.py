@@ -1,4 +1,4 @@
-"""What a person sees while training: images a second, time left, and one line per epoch."""
+"""What a person sees while training: the phase, the loss, images a second and the time left."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Progress(Callback):
         self.recipe = recipe
         self.console = Console(file=sys.stderr)
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),  # a phase may be called "[all]"
             BarColumn(),
             TextColumn("{task.fields[note]}"),
             TimeRemainingColumn(),
@@ -38,7 +38,7 @@ class Progress(Callback):
     def decoding(self, done: int, total: int) -> None:
         """Progress of the first decoding of the images."""
         if done in (1, total) or done % 1000 == 0:
-            self.console.print(f"decoding {done:,} of {total:,}", highlight=False)
+            self._say(f"decoding {done:,} of {total:,}")
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Show the bar, at the step a resumed run starts from."""
@@ -60,7 +60,7 @@ class Progress(Callback):
         self.bar.update(self.task, completed=self.done, description=where, note=note)
         if not self.console.is_terminal and time.monotonic() - self.last_line > _LINE_EVERY:
             self.last_line = time.monotonic()
-            self.console.print(f"{where}  step {self.done}  {note}  {left / 60:.0f} min left", highlight=False)
+            self._say(f"{where}  step {self.done}  {note}  {left / 60:.0f} min left")
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Take the bar away."""
@@ -69,3 +69,6 @@ class Progress(Callback):
     def on_exception(self, trainer: lightning.Trainer, pl_module: Any, exception: BaseException) -> None:
         """Leave the terminal as it was."""
         self.bar.stop()
+
+    def _say(self, line: str) -> None:
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -66,6 +66,8 @@ class Phase(_Part, frozen=True, kw_only=True):
     """Share of the phase's steps over which the rate rises from zero."""
     final: Share = 0.0
     augmentation: str = "none"
+    frozen: tuple[str, ...] = ()
+    """Prefixes of layers that stay as they are, batch statistics too, when `train` is `all`."""
 
 
 class Optimiser(_Part, frozen=True, kw_only=True):
@@ -73,8 +75,10 @@ class Optimiser(_Part, frozen=True, kw_only=True):
 
     batch_size: Annotated[int, msgspec.Meta(ge=1)] = 32
     weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 0.02
-    """Applied to weights of two or more dimensions only."""
+    """Applied to the head, and elsewhere to weights of two or more dimensions only."""
     label_smoothing: Share = 0.0
+    mixup: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    """Each batch is blended with itself in another order, by a share from Beta(mixup, mixup); 0 leaves it."""
     gradient_clip: Annotated[float, msgspec.Meta(ge=0)] = 1.0
     """Largest norm of the whole gradient; 0 leaves it."""
     average: Share = 0.0
@@ -88,7 +92,7 @@ class Recipe(_Part, frozen=True, kw_only=True):
     """Everything that decides a run."""
 
     name: Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9_-]*$")]
-    seed: int = 0
+    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 0
     data: Data
     model: Model
     phases: Annotated[tuple[Phase, ...], msgspec.Meta(min_length=1)]
@@ -127,7 +131,7 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
         tree = msgspec.toml.decode(path.read_bytes())
     except OSError as error:
         raise RecipeError(f"{path}: {error.strerror}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: {error}") from error
     tree.pop("bundle", None)  # what is shipped from a run is read by epiluma.export and does not change the run
     for override in overrides:
@@ -175,7 +179,7 @@ def _apply(tree: dict[str, object], override: str) -> None:
             node[last] = parsed
         else:
             raise KeyError(last)
-    except (KeyError, IndexError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise RecipeError(f"--set {override}: the recipe has no {key!r}") from error
 
 

@@ -19,14 +19,20 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from epiluma import __version__
+from epiluma.evaluation import metrics
 from epiluma.imaging.preprocess import normalise, resize_squares
 from epiluma.models import registry
+from epiluma.taxonomy import ISIC_2019
 from epiluma.training import data
 from epiluma.training.classify import Classifier
 from epiluma.training.progress import Progress
 from epiluma.training.recipe import Recipe, RecipeError
 
 CHECKPOINT = "last.ckpt"
+"""Where a stopped run goes on."""
+BEST = "best.ckpt"
+"""The epoch that validated best: what is exported."""
+SCORE = "score"
 RECIPE = "recipe.json"
 LOG = "log.jsonl"
 
@@ -86,12 +92,13 @@ def logits(network: torch.nn.Module, corpus: data.Corpus, indices: Any, recipe: 
     """(n, leaves) float32 logits of a network on cached images, resized to `size`, without augmentation."""
     entry = registry.architecture(recipe.model.architecture)
     network.eval()
+    device = next(network.parameters()).device
     rows = []
     with torch.inference_mode():
         for start in range(0, len(indices), 64):
             squares = resize_squares(corpus.squares[indices[start : start + 64]], size)
-            pixels = torch.from_numpy(normalise(squares, mean=entry.mean, std=entry.std))
-            rows.append(network(pixels.contiguous(memory_format=torch.channels_last)).float().numpy())
+            pixels = torch.from_numpy(normalise(squares, mean=entry.mean, std=entry.std)).to(device)
+            rows.append(network(pixels.contiguous(memory_format=torch.channels_last)).float().cpu().numpy())
     return np.concatenate(rows)
 
 
@@ -106,32 +113,52 @@ class _EpochOrder(Callback):
 
 
 class Validation(Callback):
-    """Scores the validation part after each epoch of full training and appends a line to the log."""
+    """Scores the validation part after each epoch and appends a line to the log; the best epoch is kept.
+
+    The score is the mean of balanced accuracy (grouped view, prior-free decision) and malignant AUC.
+    """
 
     def __init__(self, corpus: data.Corpus, recipe: Recipe, log_file: Path) -> None:
         self.corpus, self.recipe, self.log_file = corpus, recipe, log_file
         self.started = time.monotonic()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Balanced accuracy over leaves from prior-free logits: their argmax is the balanced decision."""
+        """Validate the network that would be exported."""
         assert isinstance(pl_module, Classifier)
         indices = self.corpus.parts["validation"]
-        size = self.recipe.phases[-1].size
-        was_training = pl_module.network.training
-        scores = logits(pl_module.best_network, self.corpus, indices, self.recipe, size)
-        pl_module.network.train(was_training)
-        truth = self.corpus.labels[indices]
-        recalls = [float((scores[truth == k].argmax(1) == k).mean()) for k in np.unique(truth)]
+        training = {name: module.training for name, module in pl_module.network.named_modules()}
+        found = logits(pl_module.best_network, self.corpus, indices, self.recipe, self.recipe.phases[-1].size)
+        for name, module in pl_module.network.named_modules():
+            module.training = training[name]
+        figures = validation_figures(found, self.corpus.labels[indices], self.corpus.shares("train"))
+        pl_module.log(SCORE, figures["score"])
         line = {
             "epoch": trainer.current_epoch,
             "phase": self.recipe.phase_at(trainer.current_epoch)[0].name,
-            "loss": round(float(trainer.callback_metrics["loss"]), 5),
-            "validation_balanced_accuracy": round(float(np.mean(recalls)), 5),
-            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
-            "seconds": round(time.monotonic() - self.started, 1),
+            "loss": float(trainer.callback_metrics["loss"]),
+            **figures,
+            "seconds": time.monotonic() - self.started,
         }
         with self.log_file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in line.items()}) + "\n")
+
+
+def validation_figures(
+    found: npt.NDArray[np.float32], truth: npt.NDArray[np.intp], prevalence: npt.NDArray[np.float64]
+) -> dict[str, float]:
+    """Balanced accuracy over groups and over leaves, malignant AUC and their score, from prior-free logits."""
+    group, malignant = np.array(ISIC_2019.group_of_leaf), np.array(ISIC_2019.malignant)
+    chosen = found.argmax(axis=1)
+    weighted = np.exp(found - found.max(axis=1, keepdims=True)) * prevalence
+    risk = weighted[:, malignant].sum(axis=1) / weighted.sum(axis=1)
+    grouped = float(metrics.balanced_accuracy(group[truth], group[chosen], len(ISIC_2019.groups)))
+    area = float(metrics.auc(risk, malignant[truth]))
+    return {
+        "balanced_accuracy_grouped": grouped,
+        "balanced_accuracy_leaves": float(metrics.balanced_accuracy(truth, chosen, len(ISIC_2019.leaves))),
+        "malignant_auc": area,
+        "score": (grouped + area) / 2,
+    }
 
 
 def _claim(folder: Path, recipe: Recipe) -> None:
@@ -159,6 +186,7 @@ def _quiet() -> Iterator[None]:
         logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Checkpoint directory .* exists")  # a resumed run's folder
+        warnings.filterwarnings("ignore", ".*does not have many workers")  # a batch is cut from memory in no time
         warnings.filterwarnings("ignore", ".*IterableDataset. has .__len__. defined")  # ours counts exactly
         warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated")  # inside Lightning
         yield
