@@ -11,7 +11,7 @@ PORT ?= 8000
 .PHONY: run test test-full check format lock clean
 
 run: .make/run  ## the web page at http://127.0.0.1:8000, with a demo account and examples
-	$(BIN)/epiluma serve --demo --host $(HOST) --port $(PORT)
+	$(BIN)/epiluma serve --demo --host $(HOST) --port $(PORT) --data-dir var
 
 test: .make/dev  ## the whole suite in its short form
 	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)

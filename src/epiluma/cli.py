@@ -181,6 +181,24 @@ def serve(*, host: str, port: int, demo: bool, data_dir: Path | None, bundle: Pa
 
 
 @main.group()
+def account() -> None:
+    """Manage who may sign in."""
+
+
+@account.command("add")
+@click.argument("email")
+@click.option("--name", default="", help="Shown on the page.")
+@click.password_option(help="Asked for when not given.")
+@click.option("--data-dir", type=_PATHS, metavar="FOLDER", help="Where database and photos are kept.")
+def account_add(*, email: str, name: str, password: str, data_dir: Path | None) -> None:
+    """Add an account that signs in with EMAIL."""
+    from epiluma.service import command
+
+    command.create_account(email=email, password=password, name=name, data_dir=data_dir)
+    click.echo(f"added: {email}")
+
+
+@main.group()
 def bundle() -> None:
     """Look into bundles."""
 

@@ -14,7 +14,7 @@ from epiluma.datasets.split import SHARES
 from epiluma.evaluation.scorecard import score
 from epiluma.export import config, ship
 from epiluma.imaging.decode import decode_photo
-from epiluma.imaging.preprocess import normalise, to_square
+from epiluma.imaging.preprocess import normalise, resize_squares, to_square
 from epiluma.inference.decide import probabilities_from_logits
 from epiluma.inference.session import Session
 from epiluma.training import data, recipe, run
@@ -38,8 +38,6 @@ def test_bundle_reproduces_the_predictions_from_the_files(shipped: tuple[Path, P
     for i in range(0, len(table), 7):
         photo = decode_photo(by_id[str(table.image_id[i])].path.read_bytes()).image
         square = to_square(photo, recipe.load(toml).data.cache_size)[None]
-        from epiluma.imaging.preprocess import resize_squares
-
         batch = normalise(resize_squares(square, spec.size), mean=spec.mean, std=spec.std)
         found = probabilities_from_logits(session.logits(batch), bundle.manifest.calibration)[0]
         assert np.abs(found - table.probabilities[i]).max() < 1e-5

@@ -73,5 +73,5 @@ def test_the_input_scale_is_stated(name: str) -> None:
 
 
 def test_an_unknown_architecture_lists_the_known_ones() -> None:
-    with pytest.raises(registry.UnknownModel, match="unknown architecture 'mobilenet'; known are .*mobilenetv2"):
+    with pytest.raises(registry.UnknownModel, match=r"unknown architecture 'mobilenet'; known are .*mobilenetv2"):
         registry.build("mobilenet", 8, weights=None)

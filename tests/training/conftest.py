@@ -30,7 +30,7 @@ def make_recipe(**optimiser: Any) -> Recipe:
             Phase(name="head", train="head", epochs=1, size=32, learning_rate=1e-3, augmentation="flips"),
             Phase(
                 name="all", train="all", epochs=2, size=32, learning_rate=2e-3, backbone_factor=0.5, warmup=0.25,
-                final=0.1, augmentation="dermoscopy",
+                final=0.1, augmentation="dermoscopy", frozen=("conv_stem", "bn1", "blocks.0"),
             ),
         ),
         optimiser=msgspec.structs.replace(settings, **optimiser),

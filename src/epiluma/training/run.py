@@ -50,14 +50,13 @@ def train(recipe: Recipe, folder: Path) -> Path:
     batches = data.TrainingBatches(corpus, recipe)
     module = Classifier(recipe, drawn_prior(corpus, recipe), len(batches))
     checkpoint = folder / CHECKPOINT
-    saver = ModelCheckpoint(dirpath=folder, filename=CHECKPOINT.removesuffix(".ckpt"), enable_version_counter=False)
+    best = ModelCheckpoint(
+        dirpath=folder, filename=Path(BEST).stem, monitor=SCORE, mode="max", enable_version_counter=False
+    )
+    last = ModelCheckpoint(dirpath=folder, filename=Path(CHECKPOINT).stem, enable_version_counter=False)
+    callbacks = [_EpochOrder(batches), progress, Validation(corpus, recipe, folder / LOG), best, last]
     with _quiet():
-        _fit(
-            module,
-            batches,
-            [_EpochOrder(batches), progress, Validation(corpus, recipe, folder / LOG), saver],
-            checkpoint,
-        )
+        _fit(module, batches, callbacks, checkpoint)  # `last` comes last: it remembers what `best` has seen
     return checkpoint
 
 
@@ -121,6 +120,12 @@ class Validation(Callback):
     def __init__(self, corpus: data.Corpus, recipe: Recipe, log_file: Path) -> None:
         self.corpus, self.recipe, self.log_file = corpus, recipe, log_file
         self.started = time.monotonic()
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Keep one line per epoch: a run killed between a line and its checkpoint trains that epoch again."""
+        if self.log_file.is_file():
+            lines = self.log_file.read_text(encoding="utf-8").splitlines(keepends=True)
+            self.log_file.write_text("".join(lines[: trainer.current_epoch]), encoding="utf-8")
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Validate the network that would be exported."""

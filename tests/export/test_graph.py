@@ -1,0 +1,133 @@
+"""The exported graph computes what the network computes, and holds nothing but that."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import pytest
+import torch
+from torch import nn
+
+from epiluma.export import graph as graphs
+from epiluma.models import registry
+
+SIZE = 64
+LEAVES = 5
+PREVALENCE = np.array([0.5, 0.3, 0.15, 0.05, 0.0])
+
+
+def batch(n: int, seed: int = 0) -> npt.NDArray[np.float32]:
+    return np.random.default_rng(seed).normal(0, 1, (n, 3, SIZE, SIZE)).astype(np.float32)
+
+
+def make_network(name: str) -> graphs.Shipped:
+    """A registered network with random weights and batch statistics."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = registry.build(name, LEAVES, weights=None, dropout=0.3)
+        for key, buffer in network.named_buffers():
+            if key.endswith("running_mean"):
+                buffer.normal_(0, 0.1)
+            if key.endswith("running_var"):
+                buffer.uniform_(0.5, 1.5)
+    return graphs.shipped(network, PREVALENCE)
+
+
+@pytest.fixture(scope="module", params=sorted(registry.REGISTRY))
+def exported(request: pytest.FixtureRequest) -> tuple[graphs.Shipped, bytes]:
+    network = make_network(request.param)
+    return network, graphs.to_onnx(network, SIZE)
+
+
+@pytest.mark.parametrize("n", [1, 3, 64])
+def test_onnx_and_pytorch_agree_on_batches_of_any_size(exported: tuple[graphs.Shipped, bytes], n: int) -> None:
+    network, graph = exported
+    found = graphs.run(graph, batch(n, seed=n))
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(batch(n, seed=n))).numpy()
+    assert found.shape == (n, LEAVES)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert graphs.largest_difference(network, graph, batch(n, seed=n)) < 1e-5
+
+
+def test_a_graph_of_other_weights_is_told_apart(exported: tuple[graphs.Shipped, bytes]) -> None:
+    """The proof can fail: one changed weight shows."""
+    network, graph = exported
+    model = onnx.load_from_string(graph)
+    (bias,) = (tensor for tensor in model.graph.initializer if tensor.name.endswith("classifier.bias"))
+    other = onnx.numpy_helper.to_array(bias) + np.eye(LEAVES, dtype=np.float32)[0]
+    bias.CopyFrom(onnx.numpy_helper.from_array(other, bias.name))
+    assert graphs.largest_difference(network, model.SerializeToString(), batch(4)) > 1e-2
+
+
+def test_blocks_do_not_change_the_result(exported: tuple[graphs.Shipped, bytes]) -> None:
+    network, graph = exported
+    np.testing.assert_allclose(graphs.run(graph, batch(7), block=3), graphs.run(graph, batch(7)), atol=1e-5)
+    assert graphs.largest_difference(network, graph, batch(7), block=3) < 1e-5
+
+
+def test_the_logits_are_moved_to_the_prevalence(exported: tuple[graphs.Shipped, bytes]) -> None:
+    network, graph = exported
+    with torch.inference_mode():
+        free = network.network(torch.from_numpy(batch(4))).numpy()
+    moved = graphs.run(graph, batch(4)) - free
+    np.testing.assert_allclose(moved, np.tile(np.log([0.5, 0.3, 0.15, 0.05, 1e-6]), (4, 1)), atol=1e-4)
+
+
+def test_the_graph_is_whole_in_itself(exported: tuple[graphs.Shipped, bytes]) -> None:
+    model = onnx.load_from_string(exported[1])
+    onnx.checker.check_model(model, full_check=True)
+    assert all(tensor.data_location == onnx.TensorProto.DEFAULT for tensor in model.graph.initializer)
+    assert not any(tensor.external_data for tensor in model.graph.initializer)
+    assert [imported.domain for imported in model.opset_import] == [""]
+    assert model.opset_import[0].version == graphs.OPSET
+    (image,), (logits,) = model.graph.input, model.graph.output
+    assert (image.name, logits.name) == ("image", "logits")
+    assert [d.dim_value for d in image.type.tensor_type.shape.dim] == [0, 3, SIZE, SIZE]
+    assert image.type.tensor_type.shape.dim[0].dim_param != ""
+
+
+def test_the_graph_tells_nothing_of_the_machine_that_made_it(exported: tuple[graphs.Shipped, bytes]) -> None:
+    graph = exported[1]
+    assert re.findall(rb"[\w./-]*\.py\b", graph) == []
+    assert re.findall(rb"/(?:home|root|usr|tmp|work|opt|var|Users)/[\w./-]+", graph) == []
+    assert b"site-packages" not in graph
+
+
+class Plain(nn.Module):
+    """A few layers, quick to export."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.BatchNorm2d(4), nn.ReLU6())
+        self.classifier = nn.Linear(4, LEAVES)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.classifier(self.stem(image).mean(dim=(2, 3)))
+        return logits
+
+
+def plain_graph() -> bytes:
+    return graphs.to_onnx(graphs.shipped(Plain(), PREVALENCE), SIZE)
+
+
+def test_the_same_network_gives_the_same_bytes() -> None:
+    assert plain_graph() == plain_graph()
+
+
+@pytest.mark.slow
+def test_another_process_gives_the_same_bytes() -> None:
+    code = (
+        "import hashlib; from tests.export.test_graph import plain_graph;"
+        "print(hashlib.sha256(plain_graph()).hexdigest())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == hashlib.sha256(plain_graph()).hexdigest()
