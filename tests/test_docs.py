@@ -199,15 +199,15 @@ def test_the_bundle_reference_has_each_field_of_the_manifest() -> None:
     assert set(documented) - {"manifest.json", "bundle.id"} == actual
 
 
-def recipe_keys() -> dict[str, str | float | int | None]:
+def recipe_keys() -> dict[str, object]:
     """Key -> default as TOML has it; None when the key is required."""
     training = fields(msgspec.inspect.type_info(recipe.Recipe), "")
     shipping = fields(msgspec.inspect.type_info(config.Shipping), "bundle")
-    found: dict[str, str | float | int | None] = {}
+    found: dict[str, object] = {}
     for name, field in (*training, *shipping):
         assert field is not None
-        default = None if field.required else field.default
-        found[name] = str(default) if isinstance(default, Path) else default
+        default = None if field.required else msgspec.to_builtins(field.default, enc_hook=str)
+        found[name] = list(default) if isinstance(default, tuple) else default
     return found
 
 

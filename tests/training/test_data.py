@@ -118,9 +118,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_recipe_s_data_are_read_split_and_decoded(project: Path) -> None:
-    loaded = data.load(recipe.load(project))
+    tiny = recipe.load(project)
+    loaded = data.load(tiny)
     assert len(loaded.samples) == len(loaded.labels) == len(loaded.squares) == 40
-    assert loaded.squares.shape[1:] == (64, 64, 3)
+    assert loaded.squares.shape[1:] == (tiny.data.cache_size, tiny.data.cache_size, 3)
     assert sorted(np.concatenate(list(loaded.parts.values()))) == list(range(40))
     for sample, label in zip(loaded.samples, loaded.labels, strict=True):
         assert ISIC_2019.codes[label] == sample.diagnosis
