@@ -202,3 +202,17 @@ def test_writing_replaces_what_was_there(tiny_bundle: Bundle, folder: Path) -> N
     (folder / "stale.onnx").write_bytes(b"old")
     bundles.write(tiny_bundle, folder)
     assert bundles.load(folder).id == tiny_bundle.id
+
+
+def test_writing_over_a_folder_that_is_no_bundle_deletes_nothing(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(BundleError, match="no bundle"):
+        bundles.write(tiny_bundle, tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_writing_over_an_older_bundle_replaces_all_of_it(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    bundles.write(tiny_bundle, tmp_path)
+    (tmp_path / "old.onnx").write_bytes(b"of an older bundle")
+    bundles.write(tiny_bundle, tmp_path)
+    assert bundles.load(tmp_path).id == tiny_bundle.id

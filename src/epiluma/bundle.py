@@ -224,7 +224,10 @@ def build(manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
 
 
 def write(bundle: Bundle, path: Path | str) -> Path:
-    """Write a bundle as a folder, or as one file when the name ends in `.epiluma`; replaces what was there."""
+    """Write a bundle as a folder, or as one file when the name ends in `.epiluma`; replaces the bundle that was there.
+
+    Raises BundleError when the folder holds anything else: nothing but an older bundle is ever deleted.
+    """
     path = Path(path)
     contents = _contents(bundle)
     if path.suffix == ".epiluma":
@@ -232,6 +235,8 @@ def write(bundle: Bundle, path: Path | str) -> Path:
         path.write_bytes(_archive(contents))
         return path
     path.mkdir(parents=True, exist_ok=True)
+    if any(path.iterdir()) and not (path / BUNDLE_ID).is_file():
+        raise BundleError(str(path), "holds files that are no bundle; give an empty or a new folder")
     for stale in path.iterdir():
         if stale.name not in contents:
             stale.unlink()

@@ -12,9 +12,11 @@ import numpy.typing as npt
 import onnx
 import pytest
 import torch
+from scipy.special import softmax
 from torch import nn
 
 from epiluma.export import graph as graphs
+from epiluma.export.ship import MAX_DIFFERENCE
 from epiluma.models import registry
 
 SIZE = 64
@@ -53,15 +55,17 @@ def test_onnx_and_pytorch_agree_on_batches_of_any_size(exported: tuple[graphs.Sh
         expected = network(torch.from_numpy(batch(n, seed=n))).numpy()
     assert found.shape == (n, LEAVES)
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, atol=1e-4)
-    assert graphs.largest_difference(network, graph, batch(n, seed=n)) < 1e-5
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    by_scipy = np.abs(softmax(found.astype(float), axis=1) - softmax(expected.astype(float), axis=1)).max()
+    assert graphs.largest_difference(network, graph, batch(n, seed=n)) == pytest.approx(by_scipy, abs=1e-6)
+    assert by_scipy < MAX_DIFFERENCE
 
 
 def test_a_graph_of_other_weights_is_told_apart(exported: tuple[graphs.Shipped, bytes]) -> None:
     """The proof can fail: one changed weight shows."""
     network, graph = exported
     model = onnx.load_from_string(graph)
-    (bias,) = (tensor for tensor in model.graph.initializer if tensor.name.endswith("classifier.bias"))
+    bias = next(tensor for tensor in model.graph.initializer if list(tensor.dims) == [LEAVES])
     other = onnx.numpy_helper.to_array(bias) + np.eye(LEAVES, dtype=np.float32)[0]
     bias.CopyFrom(onnx.numpy_helper.from_array(other, bias.name))
     assert graphs.largest_difference(network, model.SerializeToString(), batch(4)) > 1e-2
@@ -69,8 +73,8 @@ def test_a_graph_of_other_weights_is_told_apart(exported: tuple[graphs.Shipped, 
 
 def test_blocks_do_not_change_the_result(exported: tuple[graphs.Shipped, bytes]) -> None:
     network, graph = exported
-    np.testing.assert_allclose(graphs.run(graph, batch(7), block=3), graphs.run(graph, batch(7)), atol=1e-5)
-    assert graphs.largest_difference(network, graph, batch(7), block=3) < 1e-5
+    np.testing.assert_allclose(graphs.run(graph, batch(7), block=3), graphs.run(graph, batch(7)), atol=1e-4)
+    assert graphs.largest_difference(network, graph, batch(7), block=3) < MAX_DIFFERENCE
 
 
 def test_the_logits_are_moved_to_the_prevalence(exported: tuple[graphs.Shipped, bytes]) -> None:
@@ -78,7 +82,7 @@ def test_the_logits_are_moved_to_the_prevalence(exported: tuple[graphs.Shipped, 
     with torch.inference_mode():
         free = network.network(torch.from_numpy(batch(4))).numpy()
     moved = graphs.run(graph, batch(4)) - free
-    np.testing.assert_allclose(moved, np.tile(np.log([0.5, 0.3, 0.15, 0.05, 1e-6]), (4, 1)), atol=1e-4)
+    np.testing.assert_allclose(moved, np.tile(np.log([0.5, 0.3, 0.15, 0.05, 1e-6]), (4, 1)), atol=1e-3)
 
 
 def test_the_graph_is_whole_in_itself(exported: tuple[graphs.Shipped, bytes]) -> None:

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from epiluma.imaging.preprocess import normalise
 from epiluma.imaging.synthetic import DrawnLesion, draw_lesion
+from epiluma.models import mobilenet
 from epiluma.models.mobilenet import MEAN, STD, WeightsError, mobilenetv2
 
 REAL = Path(__file__).parents[3] / "shared" / "weights" / "mobilenet_v2_imagenet.safetensors"
@@ -133,3 +134,17 @@ def test_imagenet_s_features_tell_drawn_lesions_apart_better_than_random_ones() 
         random = separability(mobilenetv2(8, weights=None), drawn)
     found = separability(mobilenetv2(8, weights=REAL), drawn)
     assert found > random + 0.1, (found, random)
+
+
+def test_timms_own_weights_see_what_they_were_trained_on() -> None:
+    """After folding, inputs in [-1, 1] give the features that ImageNet-normalised inputs gave before."""
+    before = timm.create_model("mobilenetv2_100", num_classes=0, pad_type="same").eval()
+    after = timm.create_model("mobilenetv2_100", num_classes=0, pad_type="same").eval()
+    after.load_state_dict(before.state_dict())
+    mobilenet._fold_input_scale(after)
+    pixels = torch.rand(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    with torch.inference_mode():
+        stem_before = before.bn1(before.conv_stem((pixels - mean) / std))
+        stem_after = after.bn1(after.conv_stem(pixels * 2 - 1))
+    torch.testing.assert_close(stem_after[..., :-1, :-1], stem_before[..., :-1, :-1], atol=1e-4, rtol=1e-4)

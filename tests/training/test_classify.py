@@ -19,7 +19,7 @@ from torch import Tensor
 from epiluma.training import run
 from epiluma.training.classify import Classifier, phase_rate
 from epiluma.training.data import Corpus, TrainingBatches
-from epiluma.training.recipe import Phase
+from epiluma.training.recipe import Phase, RecipeError
 from tests.training.conftest import make_recipe
 
 State = dict[str, Tensor]
@@ -197,6 +197,15 @@ def test_blending_depends_on_seed_and_step_alone() -> None:
     assert sorted(first[1].tolist()) == list(range(16))
     other = Classifier(msgspec.structs.replace(recipe, seed=9), PRIOR, STEPS)._mix(16)
     assert other[0] != first[0]
+
+
+@pytest.mark.parametrize("layer", ["block.0", "blocks.", "blocks.00", "classifie", ""])
+def test_a_layer_that_the_network_has_not_cannot_be_frozen(layer: str) -> None:
+    recipe = make_recipe()
+    head, rest = recipe.phases
+    phases = (head, msgspec.structs.replace(rest, frozen=("conv_stem", layer)))
+    with pytest.raises(RecipeError, match=f"phases.1.frozen: mobilenetv2 has no layer '{layer}'"):
+        Classifier(msgspec.structs.replace(recipe, phases=phases), PRIOR, STEPS)
 
 
 def test_starting_weights_come_from_the_recipe(tmp_path: Path) -> None:

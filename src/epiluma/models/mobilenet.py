@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import timm
+import torch
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import nn
 
 from epiluma.errors import EpilumaError
@@ -32,12 +34,30 @@ def mobilenetv2(outputs: int, *, weights: Path | str | None, dropout: float = 0.
         pad_type="same",
     )
     if weights is not None:
-        if weights != "imagenet":
+        if weights == "imagenet":
+            _fold_input_scale(network)
+        else:
             _load(network, Path(weights))
         head = network.get_submodule("classifier")
         assert isinstance(head, nn.Linear)
         nn.init.zeros_(head.weight)  # timm's large random head would shake the good features under it
     return network
+
+
+def _fold_input_scale(network: nn.Module) -> None:
+    """Let the first layer take inputs in [-1, 1] where timm's weights expect ImageNet's mean and deviation.
+
+    (p - m) / s = x * 0.5 / s + (0.5 - m) / s for p = 0.5 x + 0.5: the factor goes into the convolution, the constant
+    into the batch norm behind it. Exact but for the padded border.
+    """
+    stem, norm = network.get_submodule("conv_stem"), network.get_submodule("bn1")
+    assert isinstance(stem, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert norm.running_mean is not None
+    mean, std = torch.tensor(IMAGENET_DEFAULT_MEAN), torch.tensor(IMAGENET_DEFAULT_STD)
+    with torch.no_grad():
+        norm.running_mean -= torch.einsum("oihw,i->o", stem.weight, (0.5 - mean) / std)
+        stem.weight *= (0.5 / std)[None, :, None, None]
 
 
 def _load(network: nn.Module, path: Path) -> None:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from epiluma.models import registry
-from epiluma.training.recipe import Phase, Recipe
+from epiluma.training.recipe import Phase, Recipe, RecipeError
 
 
 class Classifier(lightning.LightningModule):
@@ -41,6 +41,7 @@ class Classifier(lightning.LightningModule):
         self.network = registry.build(
             recipe.model.architecture, len(drawn_prior), weights=weights, dropout=recipe.model.dropout
         ).to(memory_format=torch.channels_last)
+        self._check_frozen()
         self.average: AveragedModel | None = None
         if recipe.optimiser.average:
             average_fn = get_ema_multi_avg_fn(recipe.optimiser.average)  # type: ignore[no-untyped-call]
@@ -48,6 +49,13 @@ class Classifier(lightning.LightningModule):
         self.register_buffer("log_prior", torch.tensor(np.log(np.maximum(drawn_prior, 1e-8)), dtype=torch.float32))
         self.register_buffer("mean", torch.tensor(entry.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(entry.std).view(1, 3, 1, 1))
+
+    def _check_frozen(self) -> None:
+        names = [name for name, _ in self.network.named_parameters()]
+        for i, phase in enumerate(self.recipe.phases):
+            for layer in phase.frozen:
+                if not any(_within(name, (layer,)) for name in names):
+                    raise RecipeError(f"phases.{i}.frozen: {self.recipe.model.architecture} has no layer {layer!r}")
 
     @property
     def best_network(self) -> nn.Module:
@@ -71,9 +79,9 @@ class Classifier(lightning.LightningModule):
 
     def _trains(self, name: str, phase: Phase) -> bool:
         """Whether the layer or parameter of that name learns; the network as a whole always does."""
-        if not name or name.startswith(self.head):
+        if not name or _within(name, self.head):
             return True
-        return phase.train == "all" and not name.startswith(phase.frozen)
+        return phase.train == "all" and not _within(name, phase.frozen)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         """Cross-entropy on prior-adjusted logits."""
@@ -111,7 +119,7 @@ class Classifier(lightning.LightningModule):
         backbone: list[nn.Parameter] = []
         plain: list[nn.Parameter] = []
         for name, parameter in self.network.named_parameters():
-            is_head = name.startswith(self.head)
+            is_head = _within(name, self.head)
             (plain if parameter.ndim < 2 and not is_head else head if is_head else backbone).append(parameter)
         decay = self.recipe.optimiser.weight_decay
         groups = [
@@ -130,6 +138,11 @@ class Classifier(lightning.LightningModule):
         phase, first = self.recipe.phase_at(epoch)
         done = (step - first * self.steps_per_epoch) / (phase.epochs * self.steps_per_epoch)
         return phase_rate(phase, done) * (phase.backbone_factor if backbone else 1.0)
+
+
+def _within(name: str, layers: tuple[str, ...]) -> bool:
+    """Whether a parameter or layer is part of `layers`: `blocks.1` holds `blocks.1.0.conv`, and not `blocks.10`."""
+    return f"{name}.".startswith(tuple(f"{layer}." for layer in layers))
 
 
 def phase_rate(phase: Phase, done: float) -> float:

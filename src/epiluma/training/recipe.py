@@ -67,7 +67,7 @@ class Phase(_Part, frozen=True, kw_only=True):
     final: Share = 0.0
     augmentation: str = "none"
     frozen: tuple[str, ...] = ()
-    """Prefixes of layers that stay as they are, batch statistics too, when `train` is `all`."""
+    """Layers, by name, that stay as they are, batch statistics too, when `train` is `all`."""
 
 
 class Optimiser(_Part, frozen=True, kw_only=True):
