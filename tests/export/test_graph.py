@@ -29,7 +29,7 @@ def batch(n: int, seed: int = 0) -> npt.NDArray[np.float32]:
 
 
 def make_network(name: str) -> graphs.Shipped:
-    """A registered network with random weights and batch statistics."""
+    """A registered network with random weights and batch statistics, and logits of about 1."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = registry.build(name, LEAVES, weights=None, dropout=0.3)
@@ -38,6 +38,10 @@ def make_network(name: str) -> graphs.Shipped:
                 buffer.normal_(0, 0.1)
             if key.endswith("running_var"):
                 buffer.uniform_(0.5, 1.5)
+        with torch.no_grad():  # far logits would give probabilities of 0 and 1, which agree whatever is wrong
+            spread = network.eval()(torch.from_numpy(batch(8))).std()
+            for parameter in network.get_submodule(registry.architecture(name).head[0]).parameters():
+                parameter.div_(spread)
     return graphs.shipped(network, PREVALENCE)
 
 

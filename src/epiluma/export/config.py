@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -20,6 +20,10 @@ class Shipping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     modality: Modality
     size: Annotated[int, msgspec.Meta(ge=32, le=1024)]
     """Side of the network's input, pixels."""
+    epoch: Literal["best", "last"] = "best"
+    """Which weights of the run: of the epoch that validated best, or of the last one."""
+    views: Literal[1, 4] = 1
+    """1 judges the photo as it is; 4 averages the logits over its mirror images, at four times the cost."""
     licence: str
     licence_note: str
     non_commercial: bool

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import warnings
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,23 +16,33 @@ OPSET = 18
 
 
 class Shipped(nn.Module):
-    """A network whose prior-free logits are moved to a prevalence: softmax gives probabilities there."""
+    """A network whose prior-free logits are moved to a prevalence: softmax gives probabilities there.
 
-    def __init__(self, network: nn.Module, log_prior: Tensor) -> None:
+    With four views, the logits are the mean over the photo and its mirror images: a lesion has no up or left.
+    """
+
+    log_prior: Tensor
+
+    def __init__(self, network: nn.Module, log_prior: Tensor, views: Literal[1, 4] = 1) -> None:
         super().__init__()
         self.network = network
+        self.views = views
         self.register_buffer("log_prior", log_prior.float())
 
     def forward(self, image: Tensor) -> Tensor:
         """(n, 3, S, S) normalised -> (n, leaves) logits."""
-        logits: Tensor = self.network(image) + self.log_prior
-        return logits
+        if self.views == 1:
+            logits: Tensor = self.network(image)
+        else:
+            mirrored = torch.cat([image, image.flip(3), image.flip(2), image.flip(2, 3)])
+            logits = self.network(mirrored).view(self.views, -1, len(self.log_prior)).mean(dim=0)
+        return logits + self.log_prior
 
 
-def shipped(network: nn.Module, prevalence: npt.NDArray[np.float64]) -> Shipped:
+def shipped(network: nn.Module, prevalence: npt.NDArray[np.float64], views: Literal[1, 4] = 1) -> Shipped:
     """The network that is exported, in evaluation mode; a class that was never seen keeps a prior of 1e-6."""
     log_prior = torch.tensor(np.log(np.maximum(prevalence, 1e-6)))
-    return Shipped(network.to(memory_format=torch.contiguous_format), log_prior).eval()
+    return Shipped(network.to(memory_format=torch.contiguous_format), log_prior, views).eval()
 
 
 def to_onnx(network: Shipped, size: int) -> bytes:

@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -63,9 +63,9 @@ def ship(recipe: Recipe, shipping: Shipping, run: Path, out: Path) -> Shipped:
     Predictions and the parity proof are written into the run's folder. Raises RecipeError when `run` is not a
     finished run of this recipe, ParityError, and TooFewLesions.
     """
-    network = _trained_network(recipe, run)
+    network = _trained_network(recipe, run, shipping.epoch)
     corpus = data.load(recipe)
-    graph, parity, logits = _export(network, corpus, recipe, shipping.size)
+    graph, parity, logits = _export(network, corpus, recipe, shipping)
     manifest = _manifest(recipe, shipping, corpus, graph, logits["calibration"])
     table = _predictions(manifest, corpus, logits)
     scorecard = score(table, part="test").to_scorecard(f"epiluma evaluate {PREDICTIONS}")
@@ -81,13 +81,13 @@ def ship(recipe: Recipe, shipping: Shipping, run: Path, out: Path) -> Shipped:
 
 
 def _export(
-    network: torch.nn.Module, corpus: data.Corpus, recipe: Recipe, size: int
+    network: torch.nn.Module, corpus: data.Corpus, recipe: Recipe, shipping: Shipping
 ) -> tuple[bytes, float, dict[str, npt.NDArray[np.float32]]]:
     """The graph, its largest difference from the checkpoint on validation, and its logits on the scored parts."""
-    shipped = graphs.shipped(network, corpus.shares("train"))
-    graph = graphs.to_onnx(shipped, size)
+    shipped = graphs.shipped(network, corpus.shares("train"), shipping.views)
+    graph = graphs.to_onnx(shipped, shipping.size)
 
-    pixels = {part: _pixels(corpus, part, recipe, size) for part in _SCORED_PARTS}
+    pixels = {part: _pixels(corpus, part, recipe, shipping.size) for part in _SCORED_PARTS}
     parity = graphs.largest_difference(shipped, graph, pixels["validation"])
     if parity > MAX_DIFFERENCE:
         raise ParityError(f"probabilities of PyTorch and ONNX differ by {parity:.2e}, more than {MAX_DIFFERENCE}")
@@ -123,7 +123,7 @@ def _manifest(
     )
 
 
-def _trained_network(recipe: Recipe, run: Path) -> torch.nn.Module:
+def _trained_network(recipe: Recipe, run: Path, epoch: Literal["best", "last"]) -> torch.nn.Module:
     checkpoint = run / CHECKPOINT
     if not checkpoint.is_file():
         raise RecipeError(f"{checkpoint}: no checkpoint; `epiluma train` makes one")
@@ -132,7 +132,7 @@ def _trained_network(recipe: Recipe, run: Path) -> torch.nn.Module:
     last = torch.load(checkpoint, map_location="cpu", weights_only=True)
     if last["epoch"] + 1 < recipe.epochs:
         raise RecipeError(f"{run}: stopped after epoch {last['epoch'] + 1} of {recipe.epochs}; train to the end first")
-    saved = torch.load(run / BEST, map_location="cpu", weights_only=True)
+    saved = last if epoch == "last" else torch.load(run / BEST, map_location="cpu", weights_only=True)
     without_weights = msgspec.structs.replace(recipe, model=msgspec.structs.replace(recipe.model, weights=""))
     module = Classifier(without_weights, np.ones(len(ISIC_2019.leaves)), steps_per_epoch=1)
     module.load_state_dict(saved["state_dict"])
@@ -192,7 +192,7 @@ def _provenance(recipe: Recipe, shipping: Shipping, split_sha256: str) -> bundle
         recipe=recipe.name,
         recipe_sha256=recipe.sha256,
         data_manifest_sha256=split_sha256,
-        architecture=recipe.model.architecture,
+        architecture=f"{recipe.model.architecture}, {shipping.views} view{'s' if shipping.views > 1 else ''}",
         starting_weights=Path(recipe.model.weights).name or "random",
         epiluma_version=__version__,
         training_data=shipping.training_data,
