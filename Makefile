@@ -13,6 +13,9 @@ PORT ?= 8000
 run: .make/run  ## the web page at http://127.0.0.1:8000, with a demo account and examples
 	$(BIN)/epiluma serve --demo --host $(HOST) --port $(PORT) --data-dir var
 
+# One thread a process: two test processes would otherwise fight over two cores.
+test test-full: export OMP_NUM_THREADS = 1
+
 test: .make/dev  ## the whole suite in its short form
 	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
 

@@ -121,7 +121,13 @@ def data() -> None:
 @click.option("--out", type=_FILE, required=True, metavar="FILE", help="Manifest to write: image_id,group,part.")
 @click.option("--seed", default=2026, show_default=True)
 @click.option("--cache", type=_PATHS, default=Path("cache"), show_default=True, help="Folder of decoded images.")
-@click.option("--cache-size", default=256, show_default=True, help="Side of the decoded squares, pixels.")
+@click.option(
+    "--cache-size",
+    type=click.IntRange(32, 1024),
+    default=256,
+    show_default=True,
+    help="Side of the decoded squares, pixels.",
+)
 def data_split(*, name: str, root: Path, out: Path, seed: int, cache: Path, cache_size: int) -> None:
     """Split SET under ROOT by lesion and near-duplicates: train, validation, calibration, test."""
     from collections import Counter
