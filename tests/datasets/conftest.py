@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -38,9 +37,8 @@ def data_set(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="session")
-def published() -> Path:
+def published(data_root: Path) -> Path:
     """The folder of the published data sets."""
-    root = Path(os.environ.get("EPILUMA_DATA_ROOT", Path(__file__).parents[3] / "shared" / "data"))
-    if not (root / "HAM10000").is_dir():
-        pytest.skip(f"HAM10000 is not under {root} (EPILUMA_DATA_ROOT)")
-    return root
+    if not (data_root / "HAM10000").is_dir():
+        pytest.skip(f"HAM10000 is not under {data_root} (EPILUMA_DATA_ROOT)")
+    return data_root

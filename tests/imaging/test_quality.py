@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +12,8 @@ from epiluma.imaging import quality
 from epiluma.imaging.decode import decode_photo
 from epiluma.imaging.quality import grade_quality
 from epiluma.imaging.synthetic import draw_lesion
+from tests.conftest import DATA_ROOT as DATA
 
-DATA = Path(os.environ.get("EPILUMA_DATA_ROOT", Path(__file__).parents[3] / "shared" / "data"))
 REFUSED_AT_MOST = 0.003
 
 
