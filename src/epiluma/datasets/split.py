@@ -54,8 +54,7 @@ def assign(
     in seeded random order, to the part that is furthest below its share of that class's images. The samples' order
     makes no difference.
     """
-    first_of_lesion: dict[str, int] = {}
-    lesion_pairs = [(first_of_lesion.setdefault(sample.lesion, i), i) for i, sample in enumerate(samples)]
+    lesion_pairs = _same_lesion(samples)
     duplicate_pairs = [(int(j), i) for i, j in enumerate(duplicate_of)]
     component = duplicates.clusters(len(samples), iter(lesion_pairs + duplicate_pairs))
     members: dict[int, list[int]] = {}
@@ -76,6 +75,12 @@ def assign(
             name = samples[group[0]].lesion
             result.update({samples[i].image_id: Assignment(name, part) for i in group})
     return result
+
+
+def _same_lesion(samples: Sequence[Sample]) -> list[tuple[int, int]]:
+    """For each sample, the first sample of its lesion and itself."""
+    first: dict[str, int] = {}
+    return [(first.setdefault(sample.lesion, i), i) for i, sample in enumerate(samples)]
 
 
 def _deal(groups: Sequence[list[int]], shares: Mapping[str, float]) -> list[tuple[list[int], str]]:
@@ -139,13 +144,12 @@ def audit(samples: Sequence[Sample], pairs: Iterable[tuple[int, int]], split: Sp
     `pairs` are near-duplicates by sample index. Looks for lesions and for near-duplicates in two parts.
     """
     part_of = [split.of[sample.image_id].part for sample in samples]
-    first_of_lesion: dict[str, int] = {}
-    same_lesion = [(first_of_lesion.setdefault(sample.lesion, i), i) for i, sample in enumerate(samples)]
-    pairs = list(pairs)
+    same_lesion, pairs = _same_lesion(samples), list(pairs)
+    lesions = sum(i == j for i, j in same_lesion)
     lesion_leaks = [(i, j) for i, j in same_lesion if part_of[i] != part_of[j]]
     copy_leaks = [(i, j) for i, j in pairs if part_of[i] != part_of[j]]
     if not lesion_leaks and not copy_leaks:
-        return f"clean: no lesion of {len(first_of_lesion)} and no near-duplicate pair of {len(pairs)} is in two parts"
+        return f"clean: no lesion of {lesions} and no near-duplicate pair of {len(pairs)} is in two parts"
     examples = ", ".join(f"{samples[i].image_id}/{samples[j].image_id}" for i, j in (lesion_leaks + copy_leaks)[:3])
     return f"leak: {len(lesion_leaks)} photos and {len(copy_leaks)} near-duplicate pairs cross parts ({examples})"
 

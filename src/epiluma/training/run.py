@@ -21,6 +21,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from epiluma import __version__
 from epiluma.evaluation import metrics
 from epiluma.imaging.preprocess import normalise, resize_squares
+from epiluma.inference.decide import malignancy_risk
 from epiluma.models import registry
 from epiluma.taxonomy import ISIC_2019
 from epiluma.training import data
@@ -128,13 +129,10 @@ class Validation(Callback):
             self.log_file.write_text("".join(lines[: trainer.current_epoch]), encoding="utf-8")
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Validate the network that would be exported."""
+        """Validate the network that would be exported; the next epoch's start sets the layers' modes anew."""
         assert isinstance(pl_module, Classifier)
         indices = self.corpus.parts["validation"]
-        training = {name: module.training for name, module in pl_module.network.named_modules()}
         found = logits(pl_module.best_network, self.corpus, indices, self.recipe, self.recipe.phases[-1].size)
-        for name, module in pl_module.network.named_modules():
-            module.training = training[name]
         figures = validation_figures(found, self.corpus.labels[indices], self.corpus.shares("train"))
         pl_module.log(SCORE, figures["score"])
         line = {
@@ -155,7 +153,7 @@ def validation_figures(
     group, malignant = np.array(ISIC_2019.group_of_leaf), np.array(ISIC_2019.malignant)
     chosen = found.argmax(axis=1)
     weighted = np.exp(found - found.max(axis=1, keepdims=True)) * prevalence
-    risk = weighted[:, malignant].sum(axis=1) / weighted.sum(axis=1)
+    risk = malignancy_risk(weighted / weighted.sum(axis=1, keepdims=True), ISIC_2019)
     grouped = float(metrics.balanced_accuracy(group[truth], group[chosen], len(ISIC_2019.groups)))
     area = float(metrics.auc(risk, malignant[truth]))
     return {
