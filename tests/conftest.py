@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -32,7 +33,10 @@ def tiny_graph(weights: np.ndarray, bias: np.ndarray) -> bytes:
         ],
         "tiny",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, SIZE, SIZE])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", LEAVES])],
+        [
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", LEAVES]),
+            helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 3]),
+        ],
         [
             numpy_helper.from_array(weights.astype(np.float32), "weights"),
             numpy_helper.from_array(bias.astype(np.float32), "bias"),
@@ -43,7 +47,7 @@ def tiny_graph(weights: np.ndarray, bias: np.ndarray) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def make_tiny_bundle(*, non_commercial: bool = False) -> bundles.Bundle:
+def make_tiny_bundle(*, non_commercial: bool = False, views: Literal[1, 4] = 1) -> bundles.Bundle:
     """Eight leaves, 32 px, weights from a fixed seed: red photos lean to melanoma, grey ones to nevus."""
     random = np.random.RandomState(0)
     weights, bias = random.normal(0, 2, (3, LEAVES)), random.normal(0, 0.5, LEAVES)
@@ -63,6 +67,7 @@ def make_tiny_bundle(*, non_commercial: bool = False) -> bundles.Bundle:
         taxonomy=ISIC_2019,
         graph="model.onnx",
         preprocessing=bundles.Preprocessing(size=SIZE, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
+        views=views,
         calibration=calibration,
         decision=bundles.DecisionRule(prior_power=1.0, cost=(1.0,) * LEAVES),
         operating_point=bundles.OperatingPoint(

@@ -16,6 +16,10 @@ from epiluma import cli, predictions
 from epiluma.augmentation import RECIPES
 from epiluma.bundle import Manifest
 from epiluma.datasets.catalog import CATALOG
+from epiluma.datasets.inspection import MEASURES
+from epiluma.datasets.manifest import Entry
+from epiluma.datasets.record import Sample
+from epiluma.datasets.rules import Rules
 from epiluma.export import config
 from epiluma.models.registry import REGISTRY
 from epiluma.training import recipe
@@ -206,7 +210,11 @@ def recipe_keys() -> dict[str, object]:
     found: dict[str, object] = {}
     for name, field in (*training, *shipping):
         assert field is not None
-        default = None if field.required else msgspec.to_builtins(field.default, enc_hook=str)
+        default = None if field.required else field.default
+        if default is not None:
+            default = (
+                "unset" if default in (msgspec.UNSET, msgspec.NODEFAULT) else msgspec.to_builtins(default, enc_hook=str)
+            )
         found[name] = list(default) if isinstance(default, tuple) else default
     return found
 
@@ -216,13 +224,51 @@ def test_the_recipe_reference_has_each_key_with_its_default() -> None:
     for name, cells in rows(REFERENCE / "recipe.md"):
         if len(cells) == 4:
             default = cells[2].strip("`")
-            documented[name] = None if default == "required" else tomllib.loads(f"value = {default}")["value"]
+            known = {"required": None, "unset": "unset"}
+            documented[name] = known[default] if default in known else tomllib.loads(f"value = {default}")["value"]
     assert documented == recipe_keys()
 
 
-@pytest.mark.parametrize("name", sorted([*CATALOG, *REGISTRY, *RECIPES]))
-def test_the_recipe_reference_names_what_can_be_chosen(name: str) -> None:
-    assert f"`{name}`" in read(REFERENCE / "recipe.md")
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [
+        *(("data.md", name) for name in sorted(CATALOG)),
+        *(("recipe.md", name) for name in sorted(REGISTRY)),
+        *(("augmentation.md", name) for name in sorted(RECIPES)),
+    ],
+)
+def test_the_references_name_what_can_be_chosen(page: str, name: str) -> None:
+    assert f"`{name}`" in read(REFERENCE / page)
+
+
+def test_the_data_reference_has_each_column_of_the_manifest() -> None:
+    documented = {name for line in read(REFERENCE / "data.md").splitlines() for name in column_names(line)}
+    facts = {field.name for struct in (Sample, Entry) for field in msgspec.structs.fields(struct)}
+    assert facts - {"sample"} <= documented
+    assert documented - facts <= {"official_part", *CATALOG}
+
+
+def test_the_curation_reference_has_each_rule_with_its_default() -> None:
+    documented = {name: cells[2].strip("`") for name, cells in rows(REFERENCE / "curation.md") if len(cells) == 4}
+    actual = {}
+    for name, field in fields(msgspec.inspect.type_info(Rules), ""):
+        whole = field is None or name.endswith(".*")
+        actual[name] = None if whole else msgspec.to_builtins(field.default)
+    given = {
+        name: None if default == "–" else tomllib.loads(f"value = {default}")["value"]
+        for name, default in documented.items()
+    }
+    assert given == {name: list(default) if isinstance(default, tuple) else default for name, default in actual.items()}
+
+
+def test_the_inspection_reference_has_each_measure() -> None:
+    lines = read(REFERENCE / "inspection.md").splitlines()
+    assert {name for line in lines for name in column_names(line)} >= set(MEASURES)
+
+
+def column_names(line: str) -> list[str]:
+    """The names in code in the first cell of a table row."""
+    return re.findall(r"`([^`]+)`", line.split("|")[1]) if line.startswith("| `") else []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.toml")), ids=lambda path: path.name)

@@ -153,8 +153,11 @@ class Manifest(_Record, frozen=True, kw_only=True):
     modality: Modality
     taxonomy: Taxonomy
     graph: str
-    """File name of the ONNX graph: input `image` (N,3,S,S) float32, output `logits` (N,leaves) float32."""
+    """File name of the ONNX graph: input `image` (N,3,S,S) float32, output `logits` (N,leaves) float32 and, where
+    photos are to be compared, `features` (N,d) float32."""
     preprocessing: Preprocessing
+    views: Literal[1, 4]
+    """1: the photo as it is; 4: the logits are averaged over its four mirror images, at four times the cost."""
     calibration: Calibration
     decision: DecisionRule
     operating_point: OperatingPoint

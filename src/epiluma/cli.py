@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from epiluma import __version__
+from epiluma.cli_data import data
 from epiluma.errors import EpilumaError
 
 _PATHS = click.Path(path_type=Path)
@@ -86,6 +87,46 @@ def export(config: Path, overrides: tuple[str, ...], folder: Path | None, out: P
 
 
 @main.command()
+@click.argument("config", type=_FILE)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="The same changes as in training.")
+@click.option("--run", "folder", type=_PATHS, metavar="FOLDER", help="Finished run; runs/NAME when not given.")
+@click.option(
+    "--epoch", "epochs", multiple=True, type=click.Choice(["best", "last"]), help="Repeatable; both if not given."
+)
+@click.option(
+    "--size", "sizes", multiple=True, type=click.IntRange(32, 1024), help="Repeatable; [bundle] size if not given."
+)
+@click.option("--views", multiple=True, type=click.Choice([1, 4]), help="Repeatable; both if none.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line instead of a table.")
+def choose(
+    *,
+    config: Path,
+    overrides: tuple[str, ...],
+    folder: Path | None,
+    epochs: tuple[Any, ...],
+    sizes: tuple[int, ...],
+    views: tuple[Any, ...],
+    as_json: bool,
+) -> None:
+    """Compare epochs, input sizes and numbers of views of a finished run, on the validation part alone."""
+    import msgspec
+    from rich.console import Console
+
+    from epiluma.export import choose as choices
+    from epiluma.export import config as configs
+    from epiluma.training import recipe as recipes
+
+    recipe = recipes.load(config, overrides)
+    folder, sizes = folder or Path("runs") / recipe.name, sizes or (configs.load(config).size,)
+    found = choices.compare(recipe, folder, epochs=epochs or ("best", "last"), sizes=sizes, views=views or (1, 4))
+    if as_json:
+        for choice in found:
+            click.echo(msgspec.json.encode(choice))
+    else:
+        Console().print(choices.render(found))
+
+
+@main.command()
 @click.argument("predictions", type=_FILE)
 @click.option("--part", default="test", show_default=True, help="Part of the split to score.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
@@ -110,52 +151,7 @@ def evaluate(
         Console().print(report.to_rich(evaluation))
 
 
-@main.group()
-def data() -> None:
-    """Read, draw and split data sets."""
-
-
-@data.command("split")
-@click.argument("name", metavar="SET")
-@click.argument("root", type=_PATHS)
-@click.option("--out", type=_FILE, required=True, metavar="FILE", help="Manifest to write: image_id,group,part.")
-@click.option("--seed", default=2026, show_default=True)
-@click.option("--cache", type=_PATHS, default=Path("cache"), show_default=True, help="Folder of decoded images.")
-@click.option(
-    "--cache-size",
-    type=click.IntRange(32, 1024),
-    default=256,
-    show_default=True,
-    help="Side of the decoded squares, pixels.",
-)
-def data_split(*, name: str, root: Path, out: Path, seed: int, cache: Path, cache_size: int) -> None:
-    """Split SET under ROOT by lesion and near-duplicates: train, validation, calibration, test."""
-    from collections import Counter
-
-    from epiluma.datasets import cache as caches
-    from epiluma.datasets import catalog, split
-
-    samples = catalog.read(name, root)
-    squares = caches.decoded(samples, size=cache_size, folder=cache)
-    assignments = split.make(samples, squares, seed=seed)
-    split.write(assignments, out)
-    counts = Counter(assignment.part for assignment in assignments.values())
-    for part in split.SHARES:
-        click.echo(f"{part:12} {counts[part]:6} images  {counts[part] / len(samples):6.1%}")
-
-
-@data.command("synthesize")
-@click.argument("out", type=_PATHS)
-@click.option("--count", default=400, show_default=True, help="Number of photos.")
-@click.option("--seed", default=0, show_default=True)
-def data_synthesize(out: Path, count: int, seed: int) -> None:
-    """Draw a data set of lesions into OUT, in HAM10000's layout: no real patient, no licence to mind."""
-    from epiluma.imaging.synthetic import write_folder
-
-    try:
-        click.echo(f"drawn: {write_folder(out, count=count, seed=seed)}")
-    except (FileExistsError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
+main.add_command(data)
 
 
 @main.command()
@@ -249,6 +245,45 @@ def bench_screen(photos: tuple[Path, ...], bundle: Path | None, as_json: bool) -
     from epiluma.bench.screen import run
 
     run(photos, bundle=bundle, as_json=as_json)
+
+
+@bench.command("data")
+@click.argument("root", type=_PATHS, required=False)
+@click.option("--originals", type=_PATHS, metavar="FOLDER", help="Larger JPEGs, to time decoding with resizing.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+def bench_data(root: Path | None, originals: Path | None, as_json: bool) -> None:
+    """Time batches from the decoded cache against decoding the files; without ROOT, on drawn lesions."""
+    from epiluma.bench.data import run
+
+    run(root, originals=originals, as_json=as_json)
+
+
+@bench.command("audit")
+@click.argument("sets", nargs=-1, metavar="[NAME=FOLDER...]")
+@_BUNDLE
+@click.option("--no-features", is_flag=True, help="Without the bundle's network.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+def bench_audit(*, sets: tuple[str, ...], bundle: Path | None, no_features: bool, as_json: bool) -> None:
+    """Time looking at whole sets and auditing them, cold and warm; without sets, on drawn lesions."""
+    from epiluma.bench.audit import run
+
+    run(sets, bundle=bundle, features=not no_features, as_json=as_json)
+
+
+@bench.command("duplicates")
+@click.argument("photos", nargs=-1, type=_PATHS, metavar="[PHOTO...]")
+@click.option(
+    "--rows", "sizes", multiple=True, type=click.IntRange(100), help="Repeatable; 10k, 30k, 100k if not given."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+def bench_duplicates(*, photos: tuple[Path, ...], sizes: tuple[int, ...], as_json: bool) -> None:
+    """Time the search for duplicates as the set grows, and count how many planted copies it finds.
+
+    Copies are planted among PHOTO files, or among drawn lesions when none is given.
+    """
+    from epiluma.bench.duplicates import run
+
+    run(sizes or (10_000, 30_000, 100_000), photos=photos, as_json=as_json)
 
 
 if __name__ == "__main__":

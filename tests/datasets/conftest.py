@@ -10,6 +10,7 @@ import pytest
 
 from epiluma.datasets.catalog import CATALOG
 from epiluma.imaging.synthetic import write_folder
+from tests.datasets import published_archive, published_isic, published_others
 
 
 class Fixture(NamedTuple):
@@ -22,13 +23,16 @@ class Fixture(NamedTuple):
 
 WRITERS: dict[str, Callable[[Path, int], Path]] = {
     "ham10000": lambda folder, count: write_folder(folder, count=count, seed=2, size=(64, 48)),
+    **published_archive.WRITERS,
+    **published_isic.WRITERS,
+    **published_others.WRITERS,
 }
-"""How to draw each catalogued set: adding one means a line here, and the tests run over it."""
+"""How to draw each catalogued set: adding one means a line here or there, and the tests run over it."""
 
 
 @pytest.fixture(scope="session", params=sorted(CATALOG))
 def data_set(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Fixture:
-    """Forty drawn images of a catalogued set."""
+    """Forty drawn images of a catalogued set, in a folder of its name."""
     name: str = request.param
     if name not in WRITERS:
         pytest.fail(f"{name} is in the catalog but has no writer in {__file__}")

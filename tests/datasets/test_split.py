@@ -8,15 +8,19 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epiluma.datasets import cache, catalog, split
+from epiluma.datasets.manifest import NOT_AUDITED, Entry, Manifest, sha256, verdict
 from epiluma.datasets.record import DataError, Sample
 from epiluma.datasets.split import SHARES, Assignment
+from tests.datasets import manifests
 from tests.datasets.conftest import Fixture
+from tests.datasets.manifests import Pair, manifest_of
 
 COMMITTED = Path(__file__).parents[2] / "configs" / "splits" / "ham10000.csv"
 HEADER = "image_id,group,part"
@@ -133,7 +137,7 @@ def test_a_drawn_set_is_split_without_a_leak(data_set: Fixture, tmp_path: Path) 
     samples = catalog.read(data_set.name, data_set.root)
     squares = np.array(cache.decoded(samples, size=48, folder=tmp_path))
     squares[7] = squares[30][:, ::-1]  # a mirrored copy of another lesion
-    assert samples[7].lesion != samples[30].lesion
+    assert not samples[7].lesion or samples[7].lesion != samples[30].lesion
     path = tmp_path / "split.csv"
     split.write(split.make(samples, squares, seed=0), path)
     found = split.read(path)
@@ -231,6 +235,242 @@ def test_the_first_three_offenders_are_named() -> None:
     verdict = audit_of("abbbbb", "111111", [(0, 5)])
     assert verdict.count("/") == 3
     assert verdict.startswith("leak: 5 photos and 1 ")
+
+
+def test_photos_without_a_lesion_stand_alone_and_a_patient_holds_his_together() -> None:
+    samples = [sample(i, lesion="") for i in range(30)]
+    found = split.assign(samples, range(30), seed=0)
+    assert len({assignment.group for assignment in found.values()}) == 30
+    of_one = [msgspec.structs.replace(s, patient="p") for s in samples]
+    assert len({assignment.part for assignment in split.assign(of_one, range(30), seed=0).values()}) == 1
+    parted = split.Split({s.image_id: Assignment(s.image_id, "ab"[i % 2]) for i, s in enumerate(samples)}, "")
+    assert split.audit(samples, [], parted).startswith("clean: no lesion of 0 ")
+    assert split.audit(of_one, [], parted).startswith("leak: 15 photos and 0 ")
+
+
+@st.composite
+def merged(draw: st.DrawFn) -> tuple[Manifest, list[Pair]]:
+    """Images of two sets with patients, lesions and copies; some left out by curation."""
+    n = draw(st.integers(1, 40))
+    name = st.sampled_from(["", *"12345678"])
+    made = []
+    for i in range(n):
+        facts = {"patient": draw(name), "lesion": draw(name), "part": draw(st.sampled_from(["", "train", "test"]))}
+        source, diagnosis = draw(st.sampled_from(["one", "two"])), draw(st.sampled_from(["MEL", "NV", "DF"]))
+        photo = manifests.sample(f"{i:03}", source=source, diagnosis=diagnosis, **facts)
+        made.append(Entry(sample=photo, excluded=draw(st.sampled_from(["", "", "", "blurred"]))))
+    index = st.integers(0, n - 1)
+    return manifest_of(made), [Pair(a, b) for a, b in draw(st.lists(st.tuples(index, index), max_size=5))]
+
+
+METHODS: list[split.Method] = ["holdout", "folds", "hash", "official"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@settings(max_examples=40, deadline=None)
+@given(data=merged(), seed=st.integers(0, 99))
+def test_no_group_of_a_manifest_is_in_two_parts(
+    method: split.Method, data: tuple[Manifest, list[Pair]], seed: int
+) -> None:
+    """But those that publishers parted, which `official` keeps so."""
+    manifest, pairs = data
+    found = split.split_manifest(manifest, pairs, method=method, seed=seed)
+    assert [e.sample for e in found.entries] == [e.sample for e in manifest.entries], "nothing is lost"
+    parts: dict[str, set[str]] = defaultdict(set)
+    official: dict[str, set[str]] = defaultdict(set)
+    for e in found.entries:
+        assert e.group
+        assert bool(e.part) is e.used
+        if e.used:
+            parts[e.group].add(e.part)
+            official[e.group].add(e.sample.part)
+    parted_by_publisher = {group for group, names in official.items() if len(names - {""}) > 1}
+    allowed = parted_by_publisher if method == "official" else set()
+    assert {group for group, names in parts.items() if len(names) > 1} == allowed
+    for p in pairs:
+        assert found.entries[p.a].group == found.entries[p.b].group
+    for attribute in ("patient", "lesion"):
+        groups_of: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for e in found.entries:
+            if value := getattr(e.sample, attribute):
+                groups_of[e.sample.source, value].add(e.group)
+        assert all(len(held) == 1 for held in groups_of.values()), attribute
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=merged())
+def test_official_parts_are_kept(data: tuple[Manifest, list[Pair]]) -> None:
+    found = split.split_manifest(*data, method="official", seed=0)
+    for e in found.entries:
+        if e.used and e.sample.part:
+            assert e.part == e.sample.part or (e.part, e.sample.part) == ("calibration", "train")
+
+
+def test_calibration_is_dealt_from_the_official_training_part_alone() -> None:
+    """No publisher has one. 10 : 65, as in a holdout, in every class, with lesions whole."""
+    sizes = {"train": 1500, "validation": 200, "test": 300}
+    names = [part for part, n in sizes.items() for _ in range(n)]
+    made = [
+        manifests.sample(f"{i:05}", part=part, lesion=str(i // 2), diagnosis="DF" if i // 2 % 5 == 0 else "NV")
+        for i, part in enumerate(names)
+    ]
+    found = split.split_manifest(manifest_of(made), [], method="official", seed=0).entries
+    counts = Counter((e.sample.part, e.part) for e in found)
+    assert counts.pop(("train", "calibration")) == pytest.approx(200, abs=2)
+    assert counts.pop(("train", "train")) == pytest.approx(1300, abs=2)
+    assert counts == {("validation", "validation"): 200, ("test", "test"): 300}
+    rare = sum(e.part == "calibration" and e.sample.diagnosis == "DF" for e in found)
+    assert rare == pytest.approx(40, abs=2)
+    assert all(a.part == b.part for a, b in zip(found[::2], found[1::2], strict=True))
+
+
+def test_a_group_that_the_publisher_parted_gives_no_calibration() -> None:
+    made = [manifests.sample(f"{i:03}", lesion=str(i // 2), part=("train", "test")[i % 2]) for i in range(200)]
+    found = split.split_manifest(manifest_of(made), [], method="official", seed=0)
+    assert all(e.part == e.sample.part for e in found.entries)
+
+
+def test_a_photo_without_an_official_part_follows_its_group() -> None:
+    """Its lesion is in the official test part twice and in train once: it goes where most are."""
+    made = [manifests.sample(str(i), lesion="1", part=part) for i, part in enumerate(["test", "train", "test", ""])]
+    found = split.split_manifest(manifest_of(made), [], method="official", seed=0)
+    assert [e.part for e in found.entries] == ["test", "train", "test", "test"]
+
+
+def singles(n: int, **facts: object) -> Manifest:
+    return manifest_of(
+        [manifests.sample(f"{i:05}", diagnosis="DF" if i % 10 == 0 else "NV", **facts) for i in range(n)]
+    )
+
+
+def test_folds_are_equal_in_every_class() -> None:
+    found = split.split_manifest(singles(500), [], method="folds", k=5, seed=3)
+    counts = Counter((e.sample.diagnosis, e.part) for e in found.entries)
+    assert counts == {(code, f"fold{i}"): n for code, n in (("DF", 10), ("NV", 90)) for i in range(5)}
+
+
+def test_a_run_of_a_cross_validation_has_one_fold_for_validation() -> None:
+    found = split.split_manifest(singles(50), [], method="folds", k=5, seed=3)
+    used = [split.for_fold(found, i) for i in range(5)]
+    for i, run in enumerate(used):
+        assert [e.part == "validation" for e in run.entries] == [e.part == f"fold{i}" for e in found.entries]
+        assert {e.part for e in run.entries} == {"train", "validation"}
+    with pytest.raises(DataError, match="there is no fold5; the manifest's parts are fold0, fold1, fold2,"):
+        split.for_fold(found, 5)
+    with pytest.raises(DataError, match="there is no fold0; the manifest's parts are not made yet"):
+        split.for_fold(singles(3), 0)
+
+
+@pytest.mark.parametrize("method", ["holdout", "hash"])
+def test_shares_are_met_within_tolerance(method: split.Method) -> None:
+    """The holdout to the image; the hash as 4,000 draws do, to within four standard deviations (3 %)."""
+    found = split.split_manifest(singles(4000), [], method=method, seed=1)
+    counts = Counter(e.part for e in found.entries)
+    for part, share in SHARES.items():
+        assert counts[part] / 4000 == pytest.approx(share, abs=0.001 if method == "holdout" else 0.03), part
+
+
+def parts_by_key(manifest: Manifest, pairs: Sequence[Pair] = (), seed: int = 0) -> dict[str, str]:
+    found = split.split_manifest(manifest, pairs, method="hash", seed=seed)
+    return {e.sample.key: e.part for e in found.entries}
+
+
+PHOTOS = st.lists(
+    st.tuples(st.integers(0, 999), st.sampled_from(["", "a", "b", "c", "d"])), min_size=2, unique_by=lambda p: p[0]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(photos=PHOTOS, cut=st.integers(1, 20), seed=st.integers(0, 99))
+def test_new_images_move_no_old_ones(photos: list[tuple[int, str]], cut: int, seed: int) -> None:
+    """Whether of new lesions or of known ones, and wherever their names sort."""
+    made = [manifests.sample(f"{number:03}", lesion=lesion) for number, lesion in photos]
+    before, after = parts_by_key(manifest_of(made[:cut]), seed=seed), parts_by_key(manifest_of(made), seed=seed)
+    assert before.items() <= after.items()
+
+
+def test_another_seed_gives_another_hash_split() -> None:
+    assert parts_by_key(singles(60), seed=1) != parts_by_key(singles(60), seed=2)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_of_two_groups_that_become_one_only_the_later_moves(seed: int) -> None:
+    """A new copy ties lesion 1 to lesion 2."""
+    made = [manifests.sample(name, lesion=lesion) for name, lesion in (("x", "1"), ("y", "2"))]
+    before = parts_by_key(manifest_of(made), seed=seed)
+    joined = manifest_of([*made, manifests.sample("a")])
+    after = parts_by_key(joined, [Pair(0, 1), Pair(0, 2)], seed=seed)
+    assert set(after.values()) == {before["one/x"]}
+
+
+def test_curation_moves_nobody_in_a_hash_split() -> None:
+    """An excluded photo still holds its group together and names it."""
+    made = [manifests.sample(f"{i:02}", patient=str(i // 3)) for i in range(30)]
+    left_out = [Entry(sample=s, excluded="blurred" if i % 3 == 0 else "") for i, s in enumerate(made)]
+    before, after = parts_by_key(manifest_of(made)), parts_by_key(manifest_of(left_out))
+    assert {key: part for key, part in after.items() if part}.items() <= before.items()
+    assert sum(not part for part in after.values()) == 10
+
+
+def test_a_manifest_is_split_as_the_csv_is() -> None:
+    """The holdout of one set gives each image the part that `assign` gives it."""
+    samples = [
+        manifests.sample(f"{i:03}", lesion=str(i // 2), diagnosis="MEL" if i % 6 < 2 else "NV") for i in range(90)
+    ]
+    expected = split.assign(samples, [i - 3 if i == 50 else i for i in range(90)], seed=7)
+    found = split.split_manifest(manifest_of(samples), [Pair(47, 50)], method="holdout", seed=7)
+    assert {e.sample.image_id: e.part for e in found.entries} == {name: at.part for name, at in expected.items()}
+
+
+def test_files_of_the_same_bytes_are_one_group() -> None:
+    made = [Entry(sample=manifests.sample(name), sha256="ab" * 32) for name in "abcdef"]
+    assert {e.group for e in split.split_manifest(manifest_of(made), [], method="holdout", seed=0).entries} == {"one/a"}
+
+
+def with_verdict(manifest: Manifest) -> Manifest:
+    header = msgspec.structs.replace(manifest.header, audit="clean: yes", audited=sha256(manifest))
+    return msgspec.structs.replace(manifest, header=header)
+
+
+def test_the_verdict_on_all_folds_holds_for_one_run_and_no_other() -> None:
+    found = split.split_manifest(singles(50), [], method="folds", k=5, seed=3)
+    assert verdict(split.for_fold(with_verdict(found), 0)) == "clean: yes"
+    assert verdict(split.for_fold(found, 0)) == NOT_AUDITED
+    changed = msgspec.structs.replace(with_verdict(found), entries=found.entries[1:])
+    assert verdict(split.for_fold(changed, 0)) == "not audited: changed after the audit"
+
+
+def test_a_split_is_not_written_below_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"s\.csv: cannot be written"):
+        split.write({"a": Assignment("g", "train")}, tmp_path / "file" / "s.csv")
+
+
+def test_a_new_split_is_not_audited_and_says_how_it_was_made() -> None:
+    manifest = singles(10)
+    audited = with_verdict(manifest)
+    header = split.split_manifest(audited, [], method="holdout", seed=3).header
+    assert (header.audit, header.audited) == (NOT_AUDITED, "")
+    assert header.steps == ("split holdout train=0.65 validation=0.1 calibration=0.1 test=0.15 seed=3",)
+
+
+@pytest.mark.parametrize(
+    ("shares", "reason"),
+    [
+        ({"train": 0.5, "test": 0.4}, "shares must be above 0 and sum to 1, not train 0.5, test 0.4"),
+        ({"train": 1.5, "test": -0.5}, "shares must be above 0 and sum to 1"),
+        ({}, "shares must be above 0 and sum to 1, not none"),
+        ({"train": 0.5, "tset": 0.5}, "unknown part 'tset'; known are train, validation, calibration, test and fold0"),
+    ],
+)
+def test_shares_that_mean_nothing_are_refused(shares: dict[str, float], reason: str) -> None:
+    with pytest.raises(DataError, match=reason):
+        split.split_manifest(singles(3), [], method="holdout", shares=shares, seed=0)
+
+
+def test_one_fold_is_refused() -> None:
+    with pytest.raises(DataError, match="1 folds are no cross-validation; use 2 or more"):
+        split.split_manifest(singles(3), [], method="folds", k=1, seed=0)
 
 
 def committed() -> split.Split:

@@ -2,139 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import logging
 import socket
 import subprocess
 import sys
-import threading
 import time
-from base64 import b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
-from PIL import Image
 
-from epiluma.examples import Unavailable, fetch_online, online
-
-
-def jpeg(side: int = 40) -> bytes:
-    buffer = io.BytesIO()
-    Image.linear_gradient("L").resize((side, side)).convert("RGB").save(buffer, "JPEG")
-    return buffer.getvalue()
-
-
-@dataclass
-class Archive:
-    """What the server holds, how it misbehaves, and what it was asked."""
-
-    images: dict[str, dict[str, Any]] = field(default_factory=dict)
-    files: dict[str, bytes] = field(default_factory=dict)
-    busy: list[tuple[int, dict[str, str]]] = field(default_factory=list)
-    """Answers to give first, before behaving."""
-    search_body: bytes | None = None
-    page_size: int = 100
-    asked: list[tuple[str, dict[str, str], str]] = field(default_factory=list)
-    """Path, query and user agent of each request."""
-    address: str = ""
-
-    @property
-    def api(self) -> str:
-        return f"{self.address}/api/v2"
-
-    @property
-    def paths(self) -> list[str]:
-        return [path for path, _, _ in self.asked]
-
-    def add(self, number: int, *, licence: str = "CC-0", data: bytes | None = None, **record: Any) -> str:
-        name = f"ISIC_{number:07d}"
-        data = jpeg() if data is None else data
-        self.files[f"/files/{name}.jpg"] = self.files[f"/thumbnails/{name}.jpg"] = data
-        self.images[name] = {
-            "isic_id": name,
-            "copyright_license": licence,
-            "attribution": f"Hospital {number}",
-            "files": {
-                "full": {"url": f"{self.address}/files/{name}.jpg?Signature=secret", "size": len(data)},
-                "thumbnail_256": {"url": f"{self.address}/thumbnails/{name}.jpg?Signature=secret", "size": 5000},
-            },
-            "metadata": {"acquisition": {"image_type": "dermoscopic"}, "clinical": {"diagnosis_1": "Benign"}},
-            "public": True,
-            **record,
-        }
-        return name
-
-    def search(self, query: dict[str, str]) -> dict[str, Any]:
-        """A page of results; the cursor is base64 as the archive's is."""
-        cursor = query.get("cursor")
-        start = 0 if cursor is None else next(i for i in range(999) if cursor == self._cursor(i))
-        limit = min(int(query["limit"]), self.page_size)
-        following = start + limit
-        link = f"{self.api}/images/search/?" + urlencode({**query, "cursor": self._cursor(following)})
-        results = list(self.images.values())
-        return {
-            "results": results[start:following],
-            "count": len(results) if cursor is None else None,
-            "next": link if following < len(results) else None,
-            "previous": None,
-        }
-
-    @staticmethod
-    def _cursor(start: int) -> str:
-        return b64encode(f"p={start}".encode()).decode()
-
-
-def handler(archive: Archive) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            query = {key: values[0] for key, values in parse_qs(parts.query).items()}
-            archive.asked.append((parts.path, query, self.headers["User-Agent"]))
-            if archive.busy:
-                status, headers = archive.busy.pop(0)
-                self.answer(status, b"later", headers)
-            elif parts.path == "/api/v2/images/search/":
-                body = archive.search_body
-                self.answer(200, json.dumps(archive.search(query)).encode() if body is None else body)
-            elif parts.path in archive.files:
-                self.answer(200, archive.files[parts.path])
-            else:
-                self.answer(404, b"")
-
-        def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-            self.send_response(status)
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # a client that has seen enough hangs up
-                self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    return Handler
+from epiluma import isic_api
+from epiluma.examples import Unavailable, fetch_online
+from tests.isic_server import Archive, jpeg, serve
 
 
 @pytest.fixture
-def archive() -> Iterator[Archive]:
-    held = Archive()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(held))
-    held.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield held
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def archive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
+    monkeypatch.setattr(isic_api, "PAUSE_S", 0.0)
+    with serve() as held:
+        yield held
 
 
 def test_images_come_with_their_attribution(archive: Archive, tmp_path: Path) -> None:
@@ -214,7 +104,7 @@ def test_an_image_with_another_licence_is_not_even_fetched(archive: Archive, tmp
 def test_an_over_large_image_is_given_up_early(
     archive: Archive, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(online, "IMAGE_BYTES", 100_000)
+    monkeypatch.setattr(isic_api, "IMAGE_BYTES", 100_000)
     archive.add(1, data=jpeg() + bytes(5_000_000))
     archive.images["ISIC_0000001"]["files"] = {
         "full": {"url": f"{archive.address}/files/ISIC_0000001.jpg", "size": 10}  # a lie
@@ -290,7 +180,7 @@ def test_an_answer_that_is_no_search_result_is_a_plain_error(archive: Archive, t
 
 
 def test_an_endless_search_answer_is_cut_off(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(online, "PAGE_BYTES", 50_000)
+    monkeypatch.setattr(isic_api, "PAGE_BYTES", 50_000)
     archive.search_body = b" " * 3_000_000
     with pytest.raises(Unavailable, match="larger than"):
         fetch_online(tmp_path, count=1, api=archive.api)

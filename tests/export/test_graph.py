@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import numpy.typing as npt
 import onnx
+import onnxruntime
 import pytest
 import torch
 from scipy.special import softmax
@@ -42,7 +43,7 @@ def make_network(name: str) -> graphs.Shipped:
             spread = network.eval()(torch.from_numpy(batch(8))).std()
             for parameter in network.get_submodule(registry.architecture(name).head[0]).parameters():
                 parameter.div_(spread)
-    return graphs.shipped(network, PREVALENCE)
+    return graphs.shipped(network, PREVALENCE, registry.architecture(name).head[0])
 
 
 @pytest.fixture(scope="module", params=sorted(registry.REGISTRY))
@@ -56,12 +57,12 @@ def test_onnx_and_pytorch_agree_on_batches_of_any_size(exported: tuple[graphs.Sh
     network, graph = exported
     found = graphs.run(graph, batch(n, seed=n))
     with torch.inference_mode():
-        expected = network(torch.from_numpy(batch(n, seed=n))).numpy()
+        expected = network(torch.from_numpy(batch(n, seed=n)))[0].numpy()
     assert found.shape == (n, LEAVES)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-3)
     by_scipy = np.abs(softmax(found.astype(float), axis=1) - softmax(expected.astype(float), axis=1)).max()
-    assert graphs.largest_difference(network, graph, batch(n, seed=n)) == pytest.approx(by_scipy, abs=1e-6)
+    assert graphs.largest_difference(network, found, batch(n, seed=n)) == pytest.approx(by_scipy, abs=1e-6)
     assert by_scipy < MAX_DIFFERENCE
 
 
@@ -72,19 +73,43 @@ def test_a_graph_of_other_weights_is_told_apart(exported: tuple[graphs.Shipped, 
     bias = next(tensor for tensor in model.graph.initializer if list(tensor.dims) == [LEAVES])
     other = onnx.numpy_helper.to_array(bias) + np.eye(LEAVES, dtype=np.float32)[0]
     bias.CopyFrom(onnx.numpy_helper.from_array(other, bias.name))
-    assert graphs.largest_difference(network, model.SerializeToString(), batch(4)) > 1e-2
+    found = graphs.run(model.SerializeToString(), batch(4))
+    assert graphs.largest_difference(network, found, batch(4)) > 1e-2
 
 
 def test_blocks_do_not_change_the_result(exported: tuple[graphs.Shipped, bytes]) -> None:
     network, graph = exported
-    np.testing.assert_allclose(graphs.run(graph, batch(7), block=3), graphs.run(graph, batch(7)), atol=1e-4)
-    assert graphs.largest_difference(network, graph, batch(7), block=3) < MAX_DIFFERENCE
+    whole = graphs.run(graph, batch(7))
+    np.testing.assert_allclose(graphs.run(graph, batch(7), block=3), whole, atol=1e-4)
+    assert graphs.largest_difference(network, whole, batch(7), block=3) < MAX_DIFFERENCE
+
+
+def test_four_views_are_the_mean_over_the_mirror_images(exported: tuple[graphs.Shipped, bytes]) -> None:
+    network, graph = exported
+    one = batch(3)
+    views = [one, one[..., ::-1], one[:, :, ::-1], one[:, :, ::-1, ::-1]]
+    expected = np.mean([graphs.run(graph, np.ascontiguousarray(view)) for view in views], axis=0)
+    found = graphs.run(graph, one, views=4)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert np.abs(found - graphs.run(graph, one)).max() > 1e-2, "the network tells a photo from its mirror image"
+    assert graphs.largest_difference(network, found, one, views=4) < MAX_DIFFERENCE
+    assert graphs.largest_difference(network, found, one, views=1) > MAX_DIFFERENCE
+
+
+def test_the_features_are_what_the_last_layer_reads(exported: tuple[graphs.Shipped, bytes]) -> None:
+    network, graph = exported
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    logits, features = session.run(["logits", "features"], {"image": batch(3)})
+    with torch.inference_mode():
+        again = network.classifier(torch.from_numpy(features)).numpy() + network.log_prior.numpy()
+    np.testing.assert_allclose(logits, again, atol=1e-3)
+    assert len({tuple(row) for row in features}) == 3
 
 
 def test_the_logits_are_moved_to_the_prevalence(exported: tuple[graphs.Shipped, bytes]) -> None:
     network, graph = exported
     with torch.inference_mode():
-        free = network.network(torch.from_numpy(batch(4))).numpy()
+        free = network.classifier(network.backbone(torch.from_numpy(batch(4)))).numpy()
     moved = graphs.run(graph, batch(4)) - free
     np.testing.assert_allclose(moved, np.tile(np.log([0.5, 0.3, 0.15, 0.05, 1e-6]), (4, 1)), atol=1e-3)
 
@@ -96,8 +121,8 @@ def test_the_graph_is_whole_in_itself(exported: tuple[graphs.Shipped, bytes]) ->
     assert not any(tensor.external_data for tensor in model.graph.initializer)
     assert [imported.domain for imported in model.opset_import] == [""]
     assert model.opset_import[0].version == graphs.OPSET
-    (image,), (logits,) = model.graph.input, model.graph.output
-    assert (image.name, logits.name) == ("image", "logits")
+    (image,), (logits, features) = model.graph.input, model.graph.output
+    assert (image.name, logits.name, features.name) == ("image", "logits", "features")
     assert [d.dim_value for d in image.type.tensor_type.shape.dim] == [0, 3, SIZE, SIZE]
     assert image.type.tensor_type.shape.dim[0].dim_param != ""
 

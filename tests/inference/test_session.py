@@ -13,7 +13,14 @@ from onnx import TensorProto, helper
 
 from epiluma import bundle as bundles
 from epiluma.bundle import Bundle
-from epiluma.inference.session import KnownAnswerMismatch, Session, SessionError, UnusableOutput, known_input
+from epiluma.inference.session import (
+    KnownAnswerMismatch,
+    Session,
+    SessionError,
+    UnusableOutput,
+    known_input,
+    over_views,
+)
 
 
 def with_graph(bundle: Bundle, graph: bytes) -> Bundle:
@@ -35,6 +42,33 @@ def small_graph(output: str = "logits", side: int = 32, leaves: int = 8, *, divi
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, side, side])],
         [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", leaves])],
         [zero],
+    )
+    opset = helper.make_opsetid("", 17)
+    return bytes(helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString())
+
+
+EVEN = bundles.KnownAnswer(seed=1, probabilities=(0.125,) * 8)
+SMALL = 1e-4
+"""So small that logits of this size leave all probabilities even."""
+
+
+def corner_graph() -> bytes:
+    """The first logit is SMALL times the red value of the top left pixel: no mirror image gives the same."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("Slice", ["image", "start", "end", "axes"], ["corner"]),
+            helper.make_node("Flatten", ["corner"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
+        ],
+        "corner",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, 32, 32])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 8])],
+        [
+            helper.make_tensor("start", TensorProto.INT64, [3], [0, 0, 0]),
+            helper.make_tensor("end", TensorProto.INT64, [3], [1, 1, 1]),
+            helper.make_tensor("axes", TensorProto.INT64, [3], [1, 2, 3]),
+            helper.make_tensor("weights", TensorProto.FLOAT, [1, 8], [SMALL] + [0.0] * 7),
+        ],
     )
     opset = helper.make_opsetid("", 17)
     return bytes(helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString())
@@ -63,6 +97,36 @@ def test_logits_equal_the_linear_layer(tiny_bundle: Bundle) -> None:
     found = Session(tiny_bundle).logits(batch)
     assert found.shape == (3, 8)
     np.testing.assert_allclose(found, batch.mean((2, 3)) @ weights + bias, atol=1e-5)
+
+
+@settings(max_examples=20, deadline=None)
+@given(n=st.integers(1, 4), seed=st.integers(0, 99))
+def test_four_views_average_each_photo_over_its_own_mirror_images(n: int, seed: int) -> None:
+    batch = np.random.default_rng(seed).normal(size=(n, 3, 5, 5)).astype(np.float32)
+    found = over_views(lambda images: images[:, :, 0, 0], batch, 4)  # the top left corner
+    corners = batch[:, :, [0, 0, 4, 4], [0, 4, 0, 4]]
+    np.testing.assert_allclose(found, corners.mean(axis=2), atol=1e-6)
+    np.testing.assert_array_equal(over_views(lambda images: images[:, :, 0, 0], batch, 1), batch[:, :, 0, 0])
+
+
+def test_the_bundle_says_how_many_views_a_session_takes(tiny_bundle: Bundle) -> None:
+    batch = known_input(5, 32)
+    corners = batch[0, 0, [0, 0, 31, 31], [0, 31, 0, 31]] * SMALL
+    for views, expected in ((1, corners[0]), (4, corners.mean())):
+        manifest = msgspec.structs.replace(tiny_bundle.manifest, views=views, known_answers=(EVEN,))
+        session = Session(bundles.build(manifest, {"model.onnx": corner_graph()}))
+        assert session.logits(batch)[0, 0] == pytest.approx(expected, rel=1e-4)
+    assert abs(corners[0] - corners.mean()) > 0.1 * SMALL
+
+
+def test_features_are_those_of_the_graph_or_asked_for(tiny_bundle: Bundle) -> None:
+    batch = np.concatenate([known_input(seed, 32) for seed in range(3)])
+    np.testing.assert_allclose(Session(tiny_bundle).features(batch), batch.mean((2, 3)), atol=1e-6)
+    without = bundles.build(
+        msgspec.structs.replace(tiny_bundle.manifest, known_answers=(EVEN,)), {"model.onnx": small_graph()}
+    )
+    with pytest.raises(SessionError, match="has no output `features`; export the run again"):
+        Session(without).features(batch)
 
 
 def test_another_answer_than_the_known_one_is_refused(tiny_bundle: Bundle) -> None:

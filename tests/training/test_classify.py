@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch import Tensor
 
-from epiluma.training import run
+from epiluma.training import data, run
 from epiluma.training.classify import Classifier, phase_rate
 from epiluma.training.data import Corpus, TrainingBatches
 from epiluma.training.recipe import Phase, RecipeError
@@ -55,7 +55,7 @@ def fitted(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> tuple[Cl
     recipe, folder = make_recipe(), tmp_path_factory.mktemp("run")
     lightning.seed_everything(recipe.seed, verbose=False)
     batches, recorder = TrainingBatches(corpus, recipe), Recorder()
-    module = Classifier(recipe, run.drawn_prior(corpus, recipe), len(batches))
+    module = Classifier(recipe, data.drawn_prior(corpus, recipe.optimiser.balance), len(batches))
     with run._quiet():
         run._fit(module, batches, [run._EpochOrder(batches), recorder, ModelCheckpoint(folder)], folder / "none")
     assert len(recorder.states) == 3 * STEPS + 1
@@ -82,8 +82,8 @@ def test_later_phases_change_all_but_the_frozen_layers(fitted: tuple[Classifier,
 def test_each_epoch_trains_on_its_own_batches(fitted: tuple[Classifier, Recorder], corpus: Corpus) -> None:
     batches = TrainingBatches(corpus, make_recipe())
     for batches.epoch in range(3):
-        seen = [(pixels, labels) for epoch, pixels, labels in fitted[1].batches if epoch == batches.epoch]
-        for (pixels, labels), (expected, expected_labels) in zip(seen, batches, strict=True):
+        seen = [(pixels, labels) for epoch, pixels, labels, _ in fitted[1].batches if epoch == batches.epoch]
+        for (pixels, labels), (expected, expected_labels, _) in zip(seen, batches, strict=True):
             assert torch.equal(pixels, expected)
             assert torch.equal(labels, expected_labels)
 
@@ -157,7 +157,7 @@ def test_the_loss_is_logit_adjusted_cross_entropy(smoothing: float, mixup: float
     module.network.eval()  # batch statistics would tie the images of a batch to each other
     pixels, truth = torch.rand(8, 3, 32, 32), torch.arange(8)
     with pytest.warns(UserWarning, match="trainer"):  # there is none here to log to
-        found = float(module.training_step((pixels, truth), 0).detach())
+        found = float(module.training_step((pixels, truth, torch.ones(8)), 0).detach())
     share, order = module._mix(8)
     assert (share == 1.0) == (mixup == 0)
     with torch.inference_mode():
@@ -166,6 +166,19 @@ def test_the_loss_is_logit_adjusted_cross_entropy(smoothing: float, mixup: float
     own, other = (cross_entropy(logits, PRIOR, labels.numpy(), smoothing) for labels in (truth, truth[order]))
     assert found == pytest.approx(share * own + (1 - share) * other, rel=1e-5)
     assert found != pytest.approx(cross_entropy(logits, np.full(8, 1 / 8), truth.numpy(), smoothing), rel=1e-3)
+
+
+def test_an_image_counts_in_the_loss_by_its_share() -> None:
+    torch.manual_seed(0)
+    module = Classifier(make_recipe(mixup=0.0, average=0.0), PRIOR, STEPS)
+    module.network.eval()
+    pixels, truth, weight = torch.rand(8, 3, 32, 32), torch.arange(8), torch.tensor([2.0, 0.5] * 4)
+    with pytest.warns(UserWarning, match="trainer"):
+        found = float(module.training_step((pixels, truth, weight), 0).detach())
+    with torch.inference_mode():
+        logits = module.network((pixels - 0.5) / 0.5).numpy()
+    each = [cross_entropy(logits[i : i + 1], PRIOR, truth[i : i + 1].numpy(), 0.0) for i in range(8)]
+    assert found == pytest.approx(np.mean(weight.numpy() * each), rel=1e-5)
 
 
 def test_what_is_exported_knows_no_prior() -> None:

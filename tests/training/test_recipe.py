@@ -40,6 +40,27 @@ def test_defaults_fill_what_the_file_leaves_out(toml: Path) -> None:
     assert [phase.warmup for phase in loaded.phases] == [0.05, 0.05]
 
 
+def test_data_come_from_a_manifest_or_from_a_set(toml: Path) -> None:
+    either = "give either manifest, or set, root and split; given: "
+    with pytest.raises(RecipeError, match=either + "manifest, set, root, split"):
+        recipe.load(toml, ("data.manifest=x.parquet",))
+    with pytest.raises(RecipeError, match=either + "none"):
+        recipe.load(toml, ("data={cache_size=64}",))
+    with pytest.raises(RecipeError, match="merge further sets into the manifest instead"):
+        recipe.load(toml, ('data={manifest="x.parquet", also=[{set="isic2017", root="x"}]}',))
+    loaded = recipe.load(toml, ('data={manifest="sets/all.parquet"}',))
+    assert loaded.data.name == "all"
+    assert set(json.loads(loaded.resolved())["data"]) == {"manifest", "also", "cache", "cache_size"}
+    assert set(json.loads(recipe.load(toml).resolved())["data"]) == {
+        "set",
+        "root",
+        "split",
+        "also",
+        "cache",
+        "cache_size",
+    }
+
+
 @pytest.mark.parametrize(
     ("override", "key", "value"),
     [
@@ -126,7 +147,7 @@ def test_the_resolved_recipe_is_the_whole_recipe(toml: Path) -> None:
 def test_the_resolved_recipe_names_every_default(toml: Path) -> None:
     tree = json.loads(recipe.load(toml).resolved())
     for name, part in {"data": recipe.Data, "model": recipe.Model, "optimiser": recipe.Optimiser}.items():
-        assert set(tree[name]) == set(part.__struct_fields__)
+        assert set(tree[name]) == set(part.__struct_fields__) - {"manifest", "fold", "allow_leakage"}
     assert set(tree["phases"][0]) == set(recipe.Phase.__struct_fields__)
 
 

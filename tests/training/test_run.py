@@ -120,12 +120,12 @@ def test_a_killed_run_goes_on_to_the_same_end(tiny_run: Run, tmp_path: Path) -> 
 @pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])
 def test_the_prior_is_what_the_sampler_draws(corpus: Corpus, balance: float) -> None:
     settings = make_recipe(balance=balance)
-    prior = run.drawn_prior(corpus, settings)
+    prior = data.drawn_prior(corpus, settings.optimiser.balance)
     assert prior.sum() == pytest.approx(1)
     assert np.count_nonzero(prior) == 3
     batches, drawn = TrainingBatches(corpus, settings), Counter[int]()
     for batches.epoch in range(3):
-        drawn.update(int(label) for _, labels in batches for label in labels)
+        drawn.update(int(label) for _, labels, _ in batches for label in labels)
     for leaf, share in enumerate(prior):
         assert drawn[leaf] / 120 == pytest.approx(share, abs=0.05)
 

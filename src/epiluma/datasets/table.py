@@ -1,20 +1,31 @@
-"""Rows of a publisher's table, each with the place that an error should name."""
+"""Rows of a publisher's table, and from rows to a reading in which each row is a sample or is explained."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from epiluma.datasets.record import DataError
+from epiluma.datasets.record import DataError, MissingImage, Omitted, OutOfScope, Reading, Reason, Sample
 
 
-def rows(path: Path, columns: set[str], *, delimiter: str = ",") -> Iterator[tuple[str, dict[str, str]]]:
-    """Each row below the header as `FILE: line N` and its values by column; further columns are kept, blank
-    lines passed over.
+class Row(NamedTuple):
+    """One row below the header."""
 
-    Raises DataError when the file cannot be read, is no such table, lacks one of `columns`, or when a row has too
-    few or too many values.
+    where: str
+    """`FILE: line N`, for messages."""
+    values: dict[str, str]
+    """By column; empty when the row is malformed."""
+    fault: str = ""
+    """Why the row is malformed, or empty."""
+
+
+def rows(path: Path, columns: set[str], *, delimiter: str = ",") -> Iterator[Row]:
+    """Each row below the header; further columns are kept, blank lines passed over.
+
+    A row with too few or too many values comes with its fault and no values. Raises DataError when the file cannot
+    be read, is no such table, or lacks one of `columns`.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets put a mark before the first name
@@ -25,10 +36,50 @@ def rows(path: Path, columns: set[str], *, delimiter: str = ",") -> Iterator[tup
             for values in reader:
                 where = f"{path}: line {reader.line_num}"
                 if values and len(values) != len(names):
-                    raise DataError(f"{where}: {len(values)} values for {len(names)} columns")
-                if values:
-                    yield where, dict(zip(names, values, strict=True))
+                    yield Row(where, {}, f"{len(values)} values for {len(names)} columns")
+                elif values:
+                    yield Row(where, dict(zip(names, values, strict=True)))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: is not a table in UTF-8 ({error})") from error
+
+
+def sound_rows(path: Path, columns: set[str], *, delimiter: str = ",") -> Iterator[Row]:
+    """The same for a table that only helps to read another one: a malformed row raises DataError too."""
+    for row in rows(path, columns, delimiter=delimiter):
+        if row.fault:
+            raise DataError(f"{row.where}: {row.fault}")
+        yield row
+
+
+def collect(table: Iterable[Row], build: Callable[[Row], Sample], *, id_column: str) -> Reading:
+    """Build a sample of each row; a row that cannot be one is explained instead.
+
+    `build` raises OutOfScope, MissingImage, or any other DataError for a broken row, without the place in the
+    message: it is added here. A second row of the same image is broken.
+    """
+    samples: dict[str, Sample] = {}
+    omitted: list[Omitted] = []
+
+    def omit(row: Row, kind: Reason, reason: str) -> None:
+        omitted.append(Omitted(where=row.where, image_id=row.values.get(id_column, ""), kind=kind, reason=reason))
+
+    for row in table:
+        if row.fault:
+            omit(row, "broken", row.fault)
+            continue
+        try:
+            sample = build(row)
+        except OutOfScope as reason:
+            omit(row, "out of scope", str(reason))
+        except MissingImage as reason:
+            omit(row, "missing", str(reason))
+        except DataError as reason:
+            omit(row, "broken", str(reason))
+        else:
+            if sample.image_id in samples:
+                omit(row, "broken", f"image {sample.image_id} is named twice")
+            else:
+                samples[sample.image_id] = sample
+    return Reading(samples=[samples[image_id] for image_id in sorted(samples)], omitted=omitted)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.special import softmax
 from torch import Tensor, nn
+
+from epiluma.inference.session import over_views
 
 OPSET = 18
 
@@ -18,35 +22,38 @@ OPSET = 18
 class Shipped(nn.Module):
     """A network whose prior-free logits are moved to a prevalence: softmax gives probabilities there.
 
-    With four views, the logits are the mean over the photo and its mirror images: a lesion has no up or left.
+    Beside them it gives what its last layer reads: the pooled features, by which photos are compared.
     """
 
     log_prior: Tensor
 
-    def __init__(self, network: nn.Module, log_prior: Tensor, views: Literal[1, 4] = 1) -> None:
+    def __init__(self, network: nn.Module, log_prior: Tensor, head: str) -> None:
         super().__init__()
-        self.network = network
-        self.views = views
+        self.backbone = copy.deepcopy(network)
+        self.classifier = self.backbone.get_submodule(head)
+        self.backbone.set_submodule(head, nn.Identity())
         self.register_buffer("log_prior", log_prior.float())
 
-    def forward(self, image: Tensor) -> Tensor:
-        """(n, 3, S, S) normalised -> (n, leaves) logits."""
-        if self.views == 1:
-            logits: Tensor = self.network(image)
-        else:
-            mirrored = torch.cat([image, image.flip(3), image.flip(2), image.flip(2, 3)])
-            logits = self.network(mirrored).view(self.views, -1, len(self.log_prior)).mean(dim=0)
-        return logits + self.log_prior
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, 3, S, S) normalised -> (n, leaves) logits and (n, d) features."""
+        features = self.backbone(image)
+        return self.classifier(features) + self.log_prior, features
 
 
-def shipped(network: nn.Module, prevalence: npt.NDArray[np.float64], views: Literal[1, 4] = 1) -> Shipped:
-    """The network that is exported, in evaluation mode; a class that was never seen keeps a prior of 1e-6."""
+def shipped(network: nn.Module, prevalence: npt.NDArray[np.float64], head: str = "classifier") -> Shipped:
+    """The network that is exported, in evaluation mode; a class that was never seen keeps a prior of 1e-6.
+
+    `head` is the name of its last, linear layer.
+    """
     log_prior = torch.tensor(np.log(np.maximum(prevalence, 1e-6)))
-    return Shipped(network.to(memory_format=torch.contiguous_format), log_prior, views).eval()
+    return Shipped(network.to(memory_format=torch.contiguous_format), log_prior, head).eval()
 
 
 def to_onnx(network: Shipped, size: int) -> bytes:
-    """One self-contained ONNX graph: `image` (n, 3, size, size) float32 -> `logits` (n, leaves), any n."""
+    """One self-contained ONNX graph for any n.
+
+    `image` (n, 3, size, size) float32 -> `logits` (n, leaves), `features` (n, d).
+    """
     image = torch.zeros(2, 3, size, size)
     batch = torch.export.Dim("n", min=1, max=4096)
     with warnings.catch_warnings():
@@ -55,7 +62,7 @@ def to_onnx(network: Shipped, size: int) -> bytes:
             network,
             (image,),
             input_names=["image"],
-            output_names=["logits"],
+            output_names=["logits", "features"],
             dynamic_shapes=({0: batch},),
             opset_version=OPSET,
             dynamo=True,
@@ -86,20 +93,44 @@ def _without_notes(graph: bytes) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def run(graph: bytes, batch: npt.NDArray[np.float32], block: int = 64) -> npt.NDArray[np.float32]:
-    """(n, leaves) logits of an exported graph, in blocks on all cores."""
+def run(graph: bytes, batch: npt.NDArray[np.float32], *, views: int = 1, block: int = 16) -> npt.NDArray[np.float32]:
+    """(n, leaves) logits of an exported graph, the mean over the views, in blocks on all cores."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+
+    def logits(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        found: npt.NDArray[np.float32] = session.run(["logits"], {"image": images})[0]
+        return found
+
+    return _in_blocks(logits, batch, views, block)
+
+
+def largest_difference(
+    network: Shipped,
+    found: npt.NDArray[np.float32],
+    batch: npt.NDArray[np.float32],
+    *,
+    views: int = 1,
+    block: int = 16,
+) -> float:
+    """Largest difference of any probability between PyTorch, run here on a normalised batch, and logits by `run`."""
+
+    def logits(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        with torch.inference_mode():
+            expected: npt.NDArray[np.float32] = network(torch.from_numpy(images))[0].numpy()
+        return expected
+
+    expected = _in_blocks(logits, batch, views, block)
+    difference = softmax(expected.astype(np.float64), axis=1) - softmax(found.astype(np.float64), axis=1)
+    return float(np.abs(difference).max())
+
+
+def _in_blocks(
+    logits: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]],
+    batch: npt.NDArray[np.float32],
+    views: int,
+    block: int,
+) -> npt.NDArray[np.float32]:
     starts = range(0, len(batch), block)
-    rows = [session.run(["logits"], {"image": batch[start : start + block]})[0] for start in starts]
-    return np.concatenate(rows)
-
-
-def largest_difference(network: Shipped, graph: bytes, batch: npt.NDArray[np.float32], block: int = 64) -> float:
-    """Largest difference of any probability between PyTorch and onnxruntime on a normalised batch, both fp32."""
-    with torch.inference_mode():
-        blocks = [network(torch.from_numpy(batch[start : start + block])) for start in range(0, len(batch), block)]
-    expected = torch.softmax(torch.cat(blocks).double(), dim=1)
-    found = torch.softmax(torch.from_numpy(run(graph, batch)).double(), dim=1)
-    return float((expected - found).abs().max())
+    return np.concatenate([over_views(logits, batch[start : start + block], views) for start in starts])

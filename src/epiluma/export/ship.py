@@ -38,6 +38,8 @@ from epiluma.training.run import BEST, CHECKPOINT, RECIPE
 GRAPH = "model.onnx"
 PREDICTIONS = "predictions.csv"
 PARITY = "parity.json"
+WEIGHTS = "network.safetensors"
+"""The exported network's weights, from which another run may start (`model.weights`)."""
 MAX_DIFFERENCE = 1e-4
 """Largest difference of a probability between PyTorch and ONNX that is shipped."""
 _KNOWN_SEEDS = (1, 2, 3)
@@ -46,6 +48,10 @@ _SCORED_PARTS = ("validation", "calibration", "test")
 
 class ParityError(EpilumaError):
     """The exported graph does not compute what the checkpoint computes."""
+
+
+class LeakingData(EpilumaError):
+    """The data that a run was trained on leak: its figures would flatter."""
 
 
 class Shipped(NamedTuple):
@@ -63,15 +69,22 @@ def ship(recipe: Recipe, shipping: Shipping, run: Path, out: Path) -> Shipped:
     Predictions and the parity proof are written into the run's folder. Raises RecipeError when `run` is not a
     finished run of this recipe, ParityError, and TooFewLesions.
     """
-    network = _trained_network(recipe, run, shipping.epoch)
-    corpus = data.load(recipe)
+    network = trained_network(recipe, run, shipping.epoch)
+    corpus = data.load(recipe, needed=split.SHARES)
     graph, parity, logits = _export(network, corpus, recipe, shipping)
     manifest = _manifest(recipe, shipping, corpus, graph, logits["calibration"])
     table = _predictions(manifest, corpus, logits)
+    if table.header.audit.startswith("leak"):
+        predictions.write(table, run / PREDICTIONS)
+        raise LeakingData(
+            f"{run}: {table.header.audit}; no bundle is made. `epiluma evaluate {run / PREDICTIONS} --allow-leakage` "
+            f"scores the predictions all the same, and says so on every page"
+        )
     scorecard = score(table, part="test").to_scorecard(f"epiluma evaluate {PREDICTIONS}")
     bundle = bundles.build(msgspec.structs.replace(manifest, scorecard=scorecard), {GRAPH: graph})
     Session(bundle)  # the known answers hold here, in the runtime that people will use
     bundles.write(bundle, out)
+    save_weights(network, run / WEIGHTS)
 
     table = dataclasses.replace(table, header=msgspec.structs.replace(table.header, model=bundle.id))
     predictions.write(table, run / PREDICTIONS)
@@ -84,15 +97,15 @@ def _export(
     network: torch.nn.Module, corpus: data.Corpus, recipe: Recipe, shipping: Shipping
 ) -> tuple[bytes, float, dict[str, npt.NDArray[np.float32]]]:
     """The graph, its largest difference from the checkpoint on validation, and its logits on the scored parts."""
-    shipped = graphs.shipped(network, corpus.shares("train"), shipping.views)
+    entry = registry.architecture(recipe.model.architecture)
+    shipped = graphs.shipped(network, corpus.shares("train"), entry.head[0])
     graph = graphs.to_onnx(shipped, shipping.size)
-
     pixels = {part: _pixels(corpus, part, recipe, shipping.size) for part in _SCORED_PARTS}
-    parity = graphs.largest_difference(shipped, graph, pixels["validation"])
+    logits = {part: graphs.run(graph, batch, views=shipping.views) for part, batch in pixels.items()}
+    parity = graphs.largest_difference(shipped, logits["validation"], pixels["validation"], views=shipping.views)
     if parity > MAX_DIFFERENCE:
         raise ParityError(f"probabilities of PyTorch and ONNX differ by {parity:.2e}, more than {MAX_DIFFERENCE}")
-
-    return graph, parity, {part: graphs.run(graph, batch) for part, batch in pixels.items()}
+    return graph, parity, logits
 
 
 def _manifest(
@@ -110,10 +123,11 @@ def _manifest(
         taxonomy=ISIC_2019,
         graph=GRAPH,
         preprocessing=bundles.Preprocessing(size=shipping.size, mean=entry.mean, std=entry.std),
+        views=shipping.views,
         calibration=calibration,
         decision=rule,
         operating_point=_operating_point(shipping, corpus, logits, calibration, rule),
-        known_answers=_known_answers(graph, shipping.size, calibration),
+        known_answers=_known_answers(graph, shipping, calibration),
         scorecard=None,
         provenance=_provenance(recipe, shipping, corpus.split.sha256),
         licence=shipping.licence,
@@ -123,7 +137,8 @@ def _manifest(
     )
 
 
-def _trained_network(recipe: Recipe, run: Path, epoch: Literal["best", "last"]) -> torch.nn.Module:
+def trained_network(recipe: Recipe, run: Path, epoch: Literal["best", "last"]) -> torch.nn.Module:
+    """The network of a finished run of this recipe. Raises RecipeError."""
     checkpoint = run / CHECKPOINT
     if not checkpoint.is_file():
         raise RecipeError(f"{checkpoint}: no checkpoint; `epiluma train` makes one")
@@ -139,6 +154,13 @@ def _trained_network(recipe: Recipe, run: Path, epoch: Literal["best", "last"]) 
     return module.best_network
 
 
+def save_weights(network: torch.nn.Module, path: Path) -> None:
+    """Write all parameters and batch statistics under timm's names."""
+    from safetensors.torch import save_file
+
+    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, path)
+
+
 def _pixels(corpus: data.Corpus, part: str, recipe: Recipe, size: int) -> npt.NDArray[np.float32]:
     entry = registry.architecture(recipe.model.architecture)
     squares = resize_squares(corpus.squares[corpus.parts[part]], size)
@@ -152,7 +174,7 @@ def _calibration(recipe: Recipe, corpus: data.Corpus, logits: npt.NDArray[np.flo
         method="temperature",
         temperature=round(fit_temperature(logits, truth), 6),
         prevalence=tuple(round(float(share), 6) for share in corpus.shares("train")),
-        prevalence_source=f"training part of {recipe.data.set}, {int(corpus.counts('train').sum())} images",
+        prevalence_source=f"training part of {recipe.data.name}, {int(corpus.counts('train').sum())} images",
         n=len(truth),
     )
 
@@ -172,17 +194,20 @@ def _operating_point(
         decide.malignancy_risk(probabilities, ISIC_2019),
         truth == ISIC_2019.index("MEL"),
         ~malignant[truth],
-        np.array([corpus.samples[i].lesion for i in indices]),
+        np.array([_group(corpus, corpus.samples[i]) for i in indices]),
         sensitivity=shipping.sensitivity,
         lower_bound=shipping.lower_bound,
         also_referred=malignant[decide.diagnose(probabilities, rule, calibration)],
     )
 
 
-def _known_answers(graph: bytes, size: int, calibration: bundles.Calibration) -> tuple[bundles.KnownAnswer, ...]:
+def _known_answers(
+    graph: bytes, shipping: Shipping, calibration: bundles.Calibration
+) -> tuple[bundles.KnownAnswer, ...]:
     answers = []
     for seed in _KNOWN_SEEDS:
-        row = decide.probabilities_from_logits(graphs.run(graph, known_input(seed, size)), calibration)[0]
+        logits = graphs.run(graph, known_input(seed, shipping.size), views=shipping.views)
+        row = decide.probabilities_from_logits(logits, calibration)[0]
         answers.append(bundles.KnownAnswer(seed=seed, probabilities=tuple(round(float(p), 6) for p in row)))
     return tuple(answers)
 
@@ -192,7 +217,7 @@ def _provenance(recipe: Recipe, shipping: Shipping, split_sha256: str) -> bundle
         recipe=recipe.name,
         recipe_sha256=recipe.sha256,
         data_manifest_sha256=split_sha256,
-        architecture=f"{recipe.model.architecture}, {shipping.views} view{'s' if shipping.views > 1 else ''}",
+        architecture=recipe.model.architecture,
         starting_weights=Path(recipe.model.weights).name or "random",
         epiluma_version=__version__,
         training_data=shipping.training_data,
@@ -210,7 +235,6 @@ def _predictions(
     threshold = manifest.operating_point.threshold
     judged = np.array([_is_judged(sample, corpus.squares[i]) for sample, i in zip(samples, indices, strict=True)])
     risk = decide.malignancy_risk(probabilities, ISIC_2019)
-    pairs = duplicates.near_duplicates(duplicates.thumbnails(corpus.squares))
     header = predictions.Header(
         codes=ISIC_2019.codes,
         groups=tuple(leaf.group for leaf in ISIC_2019.leaves),
@@ -218,7 +242,7 @@ def _predictions(
         runner="onnx-fp32",
         model="",
         manifest_sha256=corpus.split.sha256,
-        audit=split.audit(corpus.samples, ((i, j) for i, j, _ in pairs), corpus.split),
+        audit=_verdict(corpus),
         prevalence=manifest.calibration.prevalence,
         threshold=threshold,
     )
@@ -228,10 +252,16 @@ def _predictions(
         "site": [sample.site for sample in samples],
         "confirmation": [sample.confirmation for sample in samples],
     }
+    among = {
+        "source": [sample.source for sample in samples],
+        "modality": [sample.modality for sample in samples],
+        "skin_type": [str(sample.skin_type or "") for sample in samples],
+    }
+    columns |= {name: values for name, values in among.items() if len(set(values)) > 1}
     return Predictions(
         header=header,
         image_id=np.array([sample.image_id for sample in samples]),
-        group=np.array([sample.lesion for sample in samples]),
+        group=np.array([_group(corpus, sample) for sample in samples]),
         part=np.array([corpus.split.of[sample.image_id].part for sample in samples]),
         truth=corpus.labels[indices],
         probabilities=probabilities,
@@ -239,6 +269,21 @@ def _predictions(
         referred=judged & decide.refers(risk, diagnosis, threshold, ISIC_2019),
         subgroups={name: np.array(values) for name, values in columns.items()},
     )
+
+
+def _verdict(corpus: data.Corpus) -> str:
+    """The manifest's own verdict, or one made here when a set was read without a manifest."""
+    if corpus.audit:
+        return corpus.audit
+    used = np.sort(np.concatenate(list(corpus.parts.values())))  # extra images may have been left out
+    pairs = duplicates.near_duplicates(duplicates.thumbnails(corpus.squares)[used])
+    return split.audit([corpus.samples[i] for i in used], ((i, j) for i, j, _ in pairs), corpus.split)
+
+
+def _group(corpus: data.Corpus, sample: Sample) -> str:
+    """What intervals resample: a manifest's group; of a set read without one the lesion, where it names lesions."""
+    group = corpus.split.of[sample.image_id].group
+    return group if corpus.curation is not None else sample.lesion or group
 
 
 def _is_judged(sample: Sample, square: npt.NDArray[np.uint8]) -> bool:

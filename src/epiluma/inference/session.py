@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
@@ -43,6 +46,20 @@ def known_input(seed: int, size: int) -> npt.NDArray[np.float32]:
     return result
 
 
+def over_views(
+    run: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]], batch: npt.NDArray[np.float32], views: int
+) -> npt.NDArray[np.float32]:
+    """The mean of what `run` gives for each photo of (n, 3, S, S) and, with 4 views, for its mirror images.
+
+    A lesion has no up or left: mirroring left-right, up-down and both shows the same lesion again.
+    """
+    if views == 1:
+        return run(batch)
+    mirrored = np.concatenate([batch, batch[..., ::-1], batch[:, :, ::-1], batch[:, :, ::-1, ::-1]])
+    mean: npt.NDArray[np.float32] = run(mirrored).reshape(views, len(batch), -1).mean(axis=0)
+    return mean
+
+
 class Session:
     """onnxruntime on one thread, so that one process per core scales; (n, 3, S, S) float32 -> (n, leaves)."""
 
@@ -59,14 +76,30 @@ class Session:
         self._check_known_answers()
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """(n, 3, S, S) normalised float32 -> (n, leaves) float32. Raises UnusableOutput."""
-        try:
-            output: npt.NDArray[np.float32] = self._session.run(["logits"], {"image": batch})[0]
-        except Exception as error:  # onnxruntime's own exception classes have no common base but Exception
-            raise SessionError(f"{self.bundle.manifest.graph}: the network could not be run ({error})") from error
+        """(n, 3, S, S) normalised float32 -> (n, leaves) float32, the mean over the bundle's views.
+
+        Raises UnusableOutput.
+        """
+        output = over_views(partial(self._run, "logits"), batch, self.bundle.manifest.views)
         if not np.isfinite(output).all():
             raise UnusableOutput(f"{self.bundle.manifest.graph}: the network gave a value that is not a finite number")
         return output
+
+    def features(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """(n, 3, S, S) normalised float32 -> (n, d) float32 pooled features, of the photo as it is.
+
+        Raises SessionError when the bundle's graph gives none.
+        """
+        if "features" not in [value.name for value in self._session.get_outputs()]:
+            raise SessionError(f"{self.bundle.manifest.graph}: has no output `features`; export the run again")
+        return self._run("features", batch)
+
+    def _run(self, output: str, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        try:
+            found: npt.NDArray[np.float32] = self._session.run([output], {"image": batch})[0]
+        except Exception as error:  # onnxruntime's own exception classes have no common base but Exception
+            raise SessionError(f"{self.bundle.manifest.graph}: the network could not be run ({error})") from error
+        return found
 
     def _check_known_answers(self) -> None:
         calibration = self.bundle.manifest.calibration
@@ -97,8 +130,10 @@ def _check_shape(bundle: Bundle, session: ort.InferenceSession) -> None:
     manifest, size = bundle.manifest, bundle.manifest.preprocessing.size
     expected = {"image": [3, size, size], "logits": [len(manifest.taxonomy.leaves)]}
     found = {value.name: list(value.shape) for value in (*session.get_inputs(), *session.get_outputs())}
-    if {name: shape[1:] for name, shape in found.items()} != expected:
+    features = found.get("features", [0, 1])  # bundles may lack them
+    if {name: shape[1:] for name, shape in found.items() if name != "features"} != expected or len(features) != 2:
         raise SessionError(
-            f"{manifest.graph}: expected image (N, 3, {size}, {size}) -> logits (N, {len(manifest.taxonomy.leaves)}), "
+            f"{manifest.graph}: expected image (N, 3, {size}, {size}) -> logits (N, {len(manifest.taxonomy.leaves)}) "
+            f"and perhaps features (N, d), "
             f"found {', '.join(f'{name} {tuple(shape)}' for name, shape in found.items())}"
         )

@@ -83,20 +83,24 @@ class Classifier(lightning.LightningModule):
             return True
         return phase.train == "all" and not _within(name, phase.frozen)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        """Cross-entropy on prior-adjusted logits."""
-        pixels, truth = batch
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], _: int) -> Tensor:
+        """Cross-entropy on prior-adjusted logits, each image with its share."""
+        pixels, truth, weight = batch
         share, order = self._mix(len(truth))
         if share < 1:
             pixels = share * pixels + (1 - share) * pixels[order]
         logits = self.network((pixels - self.mean) / self.std).float() + self.log_prior
-        smoothing = self.recipe.optimiser.label_smoothing
-        loss = functional.cross_entropy(logits, truth, label_smoothing=smoothing)
+        loss = self._loss(logits, truth, weight)
         if share < 1:
-            other = functional.cross_entropy(logits, truth[order], label_smoothing=smoothing)
-            loss = share * loss + (1 - share) * other
+            loss = share * loss + (1 - share) * self._loss(logits, truth[order], weight[order])
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(truth))
         return loss
+
+    def _loss(self, logits: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+        """Mean over the batch of weight times cross-entropy; the weights' mean over the training part is 1."""
+        smoothing = self.recipe.optimiser.label_smoothing
+        losses = functional.cross_entropy(logits, truth, label_smoothing=smoothing, reduction="none")
+        return (weight * losses).mean()
 
     def _mix(self, n: int) -> tuple[float, Tensor]:
         """Share of each image that stays, and whom it is blended with (Zhang et al. 2018, arXiv:1710.09412).

@@ -38,7 +38,7 @@ class Progress(Callback):
     def decoding(self, done: int, total: int) -> None:
         """Progress of the first decoding of the images."""
         if done in (1, total) or done % 1000 == 0:
-            self._say(f"decoding {done:,} of {total:,}")
+            self.say(f"decoding {done:,} of {total:,}")
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Show the bar, at the step a resumed run starts from."""
@@ -60,7 +60,7 @@ class Progress(Callback):
         self.bar.update(self.task, completed=self.done, description=where, note=note)
         if not self.console.is_terminal and time.monotonic() - self.last_line > _LINE_EVERY:
             self.last_line = time.monotonic()
-            self._say(f"{where}  step {self.done}  {note}  {left / 60:.0f} min left")
+            self.say(f"{where}  step {self.done}  {note}  {left / 60:.0f} min left")
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Take the bar away."""
@@ -70,5 +70,6 @@ class Progress(Callback):
         """Leave the terminal as it was."""
         self.bar.stop()
 
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """Print one line."""
         self.console.print(line, highlight=False, markup=False, soft_wrap=True)

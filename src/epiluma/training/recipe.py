@@ -26,19 +26,46 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of the recipe's parts."""
 
 
-class Data(_Part, frozen=True, kw_only=True):
-    """Which images, and how they are kept."""
+class Extra(_Part, frozen=True, kw_only=True):
+    """A further set of which every image with a diagnosis joins the training part, and no other part."""
 
     set: str
-    """Name in the catalog."""
     root: Path
+
+
+class Data(_Part, frozen=True, kw_only=True):
+    """Which images, and how they are kept: a `manifest`, or a catalogued `set` with its `root` and `split`."""
+
+    manifest: Path | msgspec.UnsetType = msgspec.UNSET
+    """Parquet manifest with parts, made by `epiluma data`; unset keys are not part of the resolved recipe."""
+    fold: Annotated[int, msgspec.Meta(ge=0)] | msgspec.UnsetType = msgspec.UNSET
+    """Of a manifest in folds: the one to validate on; all others are trained on."""
+    allow_leakage: bool | msgspec.UnsetType = msgspec.UNSET
+    """Train although the manifest's audit found a leak."""
+    set: str | msgspec.UnsetType = msgspec.UNSET
+    """Name in the catalog."""
+    root: Path | msgspec.UnsetType = msgspec.UNSET
     """Folder in the publisher's layout; relative to the working directory."""
-    split: Path
+    split: Path | msgspec.UnsetType = msgspec.UNSET
     """Committed manifest `image_id,group,part`."""
+    also: tuple[Extra, ...] = ()
+    """Sets to train on besides; an image that nearly repeats one of the other parts is left out."""
     cache: Path = Path("cache")
     """Folder of the decoded images."""
     cache_size: Annotated[int, msgspec.Meta(ge=32, le=1024)] = 256
     """Side of the decoded squares, pixels."""
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("manifest", "set", "root", "split") if getattr(self, name) is not msgspec.UNSET]
+        if given not in (["manifest"], ["set", "root", "split"]):
+            raise ValueError(f"give either manifest, or set, root and split; given: {', '.join(given) or 'none'}")
+        if self.also and given == ["manifest"]:
+            raise ValueError("also goes with set, root and split; merge further sets into the manifest instead")
+
+    @property
+    def name(self) -> str:
+        """What the data is called in provenance: the set, or the manifest's file name."""
+        return Path(self.manifest).stem if isinstance(self.manifest, Path) else str(self.set)
 
 
 class Model(_Part, frozen=True, kw_only=True):

@@ -48,8 +48,10 @@ def train(recipe: Recipe, folder: Path) -> Path:
     lightning.seed_everything(recipe.seed, verbose=False)
     progress = Progress(recipe)
     corpus = data.load(recipe, progress.decoding)
+    if corpus.without_leaf:
+        progress.say(f"{corpus.without_leaf:,} images without a diagnosis of the taxonomy are not trained on")
     batches = data.TrainingBatches(corpus, recipe)
-    module = Classifier(recipe, drawn_prior(corpus, recipe), len(batches))
+    module = Classifier(recipe, data.drawn_prior(corpus, recipe.optimiser.balance), len(batches))
     checkpoint = folder / CHECKPOINT
     best = ModelCheckpoint(
         dirpath=folder, filename=Path(BEST).stem, monitor=SCORE, mode="max", enable_version_counter=False
@@ -77,15 +79,6 @@ def _fit(module: Classifier, batches: data.TrainingBatches, callbacks: list[Call
     )
     loader = torch.utils.data.DataLoader(batches, batch_size=None)
     trainer.fit(module, loader, ckpt_path=checkpoint if checkpoint.is_file() else None, weights_only=True)
-
-
-def drawn_prior(corpus: data.Corpus, recipe: Recipe) -> npt.NDArray[np.float64]:
-    """(leaves,) share of each class among the images that the sampler draws."""
-    counts = corpus.counts("train").astype(float)
-    present = counts > 0
-    share = np.where(present, counts ** (1 - recipe.optimiser.balance), 0.0)
-    result: npt.NDArray[np.float64] = share / share.sum()
-    return result
 
 
 def logits(network: torch.nn.Module, corpus: data.Corpus, indices: Any, recipe: Recipe, size: int) -> Any:

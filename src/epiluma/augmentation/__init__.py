@@ -1,0 +1,42 @@
+"""Named augmentation recipes, applied to a whole batch at once.
+
+One affine map per image (flip, turn, zoom, stretch, shift) resampled in one pass from the cached pixels, things that
+lie on the skin or in front of the lens drawn on some, one 3x3 colour matrix per image, and an erased rectangle.
+Everything is drawn from the generator that the caller gives, so an epoch can be repeated exactly.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from epiluma.augmentation.artefacts import lay_artefacts
+from epiluma.augmentation.chance import uniform_from
+from epiluma.augmentation.colour import erase, recolour, shades_of_grey
+from epiluma.augmentation.geometry import resample
+from epiluma.augmentation.recipes import RECIPES, AugmentationError, Recipe, recipe
+
+__all__ = ["RECIPES", "AugmentationError", "Recipe", "augment", "recipe"]
+
+
+def augment(squares: Tensor, recipe: Recipe, size: int, generator: torch.Generator) -> Tensor:
+    """(n, H, H, 3) uint8 -> (n, 3, size, size) float32 in [0, 1], channels-last in memory.
+
+    Raises AugmentationError for another shape or type, or a size below 1.
+    """
+    if squares.dtype != torch.uint8 or squares.ndim != 4 or squares.shape[3] != 3 or not squares.numel():
+        raise AugmentationError(f"give (n, H, H, 3) uint8 pixels, not {tuple(squares.shape)} {squares.dtype}")
+    if size < 1:
+        raise AugmentationError(f"an image cannot have {size} pixels a side; give at least 1")
+    pixels = squares.permute(0, 3, 1, 2).float().div_(255)  # a channels-last view of the same memory order
+    uniform = uniform_from(generator, len(pixels))
+    # A change that a recipe lacks draws no numbers, so that a new kind of change leaves older recipes as they were.
+    pixels = resample(pixels, recipe, size, uniform)
+    if recipe.artefacts:
+        lay_artefacts(pixels, recipe, generator, uniform)
+    if recipe.constancy:
+        shades_of_grey(pixels, recipe.constancy, uniform)
+    pixels = recolour(pixels, recipe, uniform)
+    if recipe.erase:
+        erase(pixels, recipe.erase, uniform)
+    return pixels.clamp_(0, 1).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,99 @@
+"""Which photos belong together: one patient's, one lesion's, one picture's. A split never parts them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from epiluma.datasets import duplicates
+from epiluma.datasets.record import DataError, Sample
+
+_ISIC_LESION = re.compile(r"(HAM|BCN|MSK\d?|IL)_\w+")
+_ISIC_PATIENT = re.compile(r"IP_\w+")
+_ISIC_IMAGE = re.compile(r"(ISIC_\d{7})(_downsampled)?")
+"""The ISIC Archive's own numbers: the same in HAM10000, BCN20000 and every ISIC challenge. Elsewhere a number
+means something within its own set only: PAD-UFES-20's lesion 12 is not another set's lesion 12."""
+
+
+class Pair(Protocol):
+    """Two samples, by index, that show the same picture."""
+
+    @property
+    def a(self) -> int:
+        """The earlier one."""
+
+    @property
+    def b(self) -> int:
+        """The later one."""
+
+    @property
+    def score(self) -> float:
+        """How alike, at most 1."""
+
+    @property
+    def kind(self) -> str:
+        """`exact` for the same bytes, else how they were found alike."""
+
+
+def lesion_of(sample: Sample) -> str:
+    """The lesion's name over all sets, or empty."""
+    scope = "isic" if _ISIC_LESION.fullmatch(sample.lesion) else sample.source
+    return f"lesion {scope}/{sample.lesion}" if sample.lesion else ""
+
+
+def patient_of(sample: Sample) -> str:
+    """The patient's name over all sets, or empty."""
+    scope = "isic" if _ISIC_PATIENT.fullmatch(sample.patient) else sample.source
+    return f"patient {scope}/{sample.patient}" if sample.patient else ""
+
+
+def image_of(sample: Sample) -> str:
+    """The photo's name over all sets: an ISIC number names one picture wherever it is published.
+
+    Also below a folder and as a file's name, `nevus/ISIC_0000019.jpg`, as a folder or a table of one's own names it.
+    """
+    match = _ISIC_IMAGE.fullmatch(PurePosixPath(sample.image_id).stem)
+    return f"image isic/{match[1]}" if match else f"image {sample.key}"
+
+
+def same_subject(samples: Sequence[Sample]) -> list[tuple[int, int]]:
+    """(first, i) for each sample i whose patient, lesion or ISIC number an earlier sample `first` had; i ascending."""
+    first: dict[str, int] = {}
+    links: dict[tuple[int, int], None] = {}
+    for i, sample in enumerate(samples):
+        for name in (lesion_of(sample), patient_of(sample), image_of(sample)):
+            if name and (earlier := first.setdefault(name, i)) != i:
+                links[earlier, i] = None
+    return list(links)
+
+
+def members(samples: Sequence[Sample], pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
+    """Connected components of "same patient", "same lesion" and `pairs`: indices by key, in order of the first.
+
+    Raises DataError when a pair names no sample.
+    """
+    pairs = list(pairs)
+    for a, b in pairs:
+        if not (0 <= a < len(samples) and 0 <= b < len(samples)):
+            raise DataError(f"pair ({a}, {b}) is not of this set: it has {len(samples)} images")
+    component = duplicates.clusters(len(samples), iter(same_subject(samples) + pairs))
+    found: dict[int, list[int]] = {}
+    for i in sorted(range(len(samples)), key=lambda i: samples[i].key):  # whatever order the samples come in
+        found.setdefault(int(component[i]), []).append(i)
+    return list(found.values())
+
+
+def same_file(hashes: Sequence[str]) -> list[tuple[int, int]]:
+    """(first, i) for each i whose non-empty hash an earlier one had."""
+    first: dict[str, int] = {}
+    links = [(first.setdefault(value, i), i) for i, value in enumerate(hashes) if value]
+    return [(a, b) for a, b in links if a != b]
+
+
+def class_of(sample: Sample) -> str:
+    """What it is stratified and judged by: the leaf, else `malignant` or `benign`, else empty."""
+    if sample.diagnosis or sample.malignant is None:
+        return sample.diagnosis
+    return "malignant" if sample.malignant else "benign"

@@ -1,0 +1,93 @@
+"""Each change of geometry alone, measured on a picture that shows it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from epiluma.augmentation import Recipe, augment, recipe
+from tests.augmentation.pictures import MANY, SIDE, channels_first, generator, photos, repeated
+
+
+def test_no_change_is_the_picture_itself() -> None:
+    found = augment(photos(), recipe("none"), SIDE, generator())
+    torch.testing.assert_close(found, channels_first(photos()), atol=1e-3, rtol=0)
+
+
+def test_every_picture_is_one_of_its_four_mirrorings() -> None:
+    squares = photos(MANY)
+    found = augment(squares, recipe("flips"), SIDE, generator())
+    plain = channels_first(squares)
+    mirrored = torch.stack([plain, plain.flip(3), plain.flip(2), plain.flip(2, 3)], dim=1)
+    matches = (mirrored - found[:, None]).abs().amax(dim=(2, 3, 4)) < 1e-3
+    assert (matches.sum(dim=1) == 1).all()
+    counts = matches.sum(dim=0)
+    assert (counts > MANY / 8).all(), f"each about as often: {counts.tolist()}"
+
+
+def centres(found: Tensor) -> Tensor:
+    """(n, 2) centre of mass, x and y, in pixels from the middle."""
+    weight = found[:, 0]
+    axis = torch.arange(weight.shape[-1]) - (weight.shape[-1] - 1) / 2
+    total = weight.sum(dim=(1, 2))
+    return torch.stack([(weight.sum(dim=1) * axis).sum(1) / total, (weight.sum(dim=2) * axis).sum(1) / total], 1)
+
+
+def test_rotation_turns_about_the_middle() -> None:
+    dot = torch.zeros(SIDE, SIDE, 3, dtype=torch.uint8)
+    dot[SIDE // 2 - 1 : SIDE // 2 + 1, SIDE // 2 - 1 : SIDE // 2 + 1] = 255
+    found = augment(repeated(dot), Recipe(rotate=180), SIDE, generator())
+    assert float(centres(found).abs().max()) < 0.1
+
+
+def test_rotation_keeps_the_distance_and_reaches_every_direction() -> None:
+    dot = torch.zeros(SIDE, SIDE, 3, dtype=torch.uint8)
+    dot[SIDE // 2 - 1 : SIDE // 2 + 1, 36:38] = 255  # 12.5 to 13.5 pixels right of the middle
+    at = centres(augment(repeated(dot), Recipe(rotate=180), SIDE, generator()))
+    torch.testing.assert_close(at.norm(dim=1), torch.full((MANY,), 13.0), atol=0.3, rtol=0)
+    quadrants = (at[:, 0] > 0).int() * 2 + (at[:, 1] > 0).int()
+    assert set(quadrants.tolist()) == {0, 1, 2, 3}
+
+
+def test_rotation_goes_no_further_than_it_says() -> None:
+    dot = torch.zeros(SIDE, SIDE, 3, dtype=torch.uint8)
+    dot[SIDE // 2 - 1 : SIDE // 2 + 1, 36:38] = 255
+    at = centres(augment(repeated(dot), Recipe(rotate=20), SIDE, generator()))
+    angles = torch.rad2deg(torch.atan2(at[:, 1], at[:, 0]))
+    assert float(angles.abs().max()) <= 20.5
+    assert float(angles.max() - angles.min()) > 30, "both ways"
+
+
+def ramps() -> Tensor:
+    """Red rises from left to right, green from top to bottom: slopes and places can be read from the colours."""
+    axis = torch.arange(0, 5 * SIDE, 5, dtype=torch.uint8)
+    square = torch.zeros(SIDE, SIDE, 3, dtype=torch.uint8)
+    square[:, :, 0], square[:, :, 1] = axis[None, :], axis[:, None]
+    return square
+
+
+def slopes(found: Tensor) -> tuple[Tensor, Tensor]:
+    """Rise of red to the right and of green downwards, relative to the ramps' own; medians pass over reflections."""
+    step = 5 / 255
+    across, down = found[:, 0].diff(dim=2), found[:, 1].diff(dim=1)
+    return across.flatten(1).median(dim=1).values / step, down.flatten(1).median(dim=1).values / step
+
+
+def test_zoom_shows_a_square_inside_the_picture() -> None:
+    found = augment(repeated(ramps()), Recipe(zoom=(0.5, 0.75)), SIDE, generator())
+    across, down = slopes(found)
+    torch.testing.assert_close(across, down, atol=0.01, rtol=0)
+    assert 0.49 < float(across.min()) < 0.55
+    assert 0.70 < float(across.max()) < 0.76
+    assert (found[:, 0].diff(dim=2) > -1e-4).all(), "nothing is reflected"
+    assert (found[:, 1].diff(dim=1) > -1e-4).all(), "nothing is reflected"
+    left = found[:, 0, 0, 0]
+    assert float(left.max() - left.min()) > 0.25, "the square lies anywhere"
+
+
+def test_stretch_keeps_the_area_that_is_seen() -> None:
+    across, down = slopes(augment(repeated(ramps()), Recipe(zoom=(0.7, 0.7), stretch=0.3), SIDE, generator()))
+    torch.testing.assert_close(across * down, torch.full((MANY,), 0.49), atol=0.01, rtol=0)
+    ratio = (across / down).log()
+    assert float(ratio.abs().max()) < 0.32
+    assert float(ratio.max() - ratio.min()) > 0.4, "both ways"
