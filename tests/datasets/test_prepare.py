@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
 
-from epiluma.datasets import prepare
+from epiluma.datasets import duplicates, prepare
+from epiluma.datasets import manifest as manifests
 from epiluma.datasets.record import DataError
 from epiluma.datasets.rules import Rules
 from epiluma.imaging.synthetic import write_folder
@@ -77,6 +79,50 @@ def test_sizes_and_hashes_are_those_of_the_files(sets: tuple[str, str], tmp_path
     again = prepare.examine(prepare.gather(sets), cache=tmp_path / "cache")
     np.testing.assert_array_equal(again.inspections.thumbs, examined.inspections.thumbs)
     assert again.pairs == examined.pairs
+
+
+def test_the_search_is_done_once_for_the_same_files(
+    sets: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = prepare.gather(sets)
+    first = prepare.examine(manifest, cache=tmp_path / "cache")
+    with monkeypatch.context() as patch:
+        patch.setattr(duplicates, "find", lambda *_, **__: pytest.fail("searched again"))
+        assert prepare.examine(manifest, cache=tmp_path / "cache").pairs == first.pairs
+        fewer = msgspec.structs.replace(manifest, entries=manifest.entries[1:])
+        with pytest.raises(pytest.fail.Exception, match="searched again"):
+            prepare.examine(fewer, cache=tmp_path / "cache")
+    (kept,) = (tmp_path / "cache").glob("pairs-*.json")
+    kept.write_bytes(b"[[1,")
+    assert prepare.examine(manifest, cache=tmp_path / "cache").pairs == first.pairs, "a damaged file is made anew"
+
+
+def test_a_changed_file_is_named(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "ham", count=6, seed=5, size=(96, 96))
+    manifest = prepare.examine(prepare.gather([f"ham10000={root}"]), cache=tmp_path / "cache").manifest
+    changed = manifest.entries[2].sample.path
+    Image.new("RGB", (96, 96), (180, 120, 90)).save(changed)
+    with pytest.raises(DataError, match=rf"{changed.name}: has changed since the manifest was made; merge"):
+        prepare.examine(manifest, cache=tmp_path / "cache")
+    changed.unlink()
+    gone = prepare.examine(manifest, cache=tmp_path / "cache").manifest.entries[2]
+    assert gone.sha256 == manifest.entries[2].sha256, "a file that is gone keeps what was known of it"
+
+
+def test_a_zip_file_is_a_set(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "ham", count=6, seed=5, size=(64, 64))
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", root)
+    found = prepare.gather([f"ham10000={packed}"])
+    assert len(found.entries) == 6
+    manifests.write(found, tmp_path / "m.parquet")
+    assert manifests.read(tmp_path / "m.parquet") == found
+
+
+def test_a_set_without_any_image_says_why(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "ham", count=6, seed=5, size=(64, 64))
+    shutil.rmtree(root / "images")
+    with pytest.raises(DataError, match=r"no image: 6 rows gave none; .*HAM10000_metadata\.csv: line 2: image ISIC_"):
+        prepare.gather([f"ham10000={root}"])
 
 
 def test_official_parts_that_part_a_picture_are_a_leak(tmp_path: Path) -> None:

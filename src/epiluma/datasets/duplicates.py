@@ -55,6 +55,9 @@ THRESHOLD = 0.97
 """Erring on the side of "together": on HAM10000 this joins 218 pairs, 138 of them photos of one lesion anyway."""
 _ROWS = 2048
 
+VERSION = 1
+"""Raised with every change of what is found: results are kept under it."""
+
 
 class Pair(NamedTuple):
     """Two images (a < b, by index) that are one picture."""

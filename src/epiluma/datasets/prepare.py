@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,10 +11,10 @@ from typing import NamedTuple
 import msgspec
 
 from epiluma.bundle import Bundle
-from epiluma.datasets import audit, catalog, curate, duplicates, inspection, licences, merge, split
+from epiluma.datasets import audit, catalog, curate, duplicates, inspection, inspection_look, licences, merge, split
 from epiluma.datasets.inspection import Inspections, Progress
 from epiluma.datasets.manifest import Entry, Manifest, Source
-from epiluma.datasets.record import DataError, Reading
+from epiluma.datasets.record import DataError, Reading, Sample
 from epiluma.datasets.rules import Rules
 
 
@@ -66,8 +68,25 @@ def examine(
     samples = [entry.sample for entry in manifest.entries]
     found = inspection.inspect(samples, folder=cache, bundle=bundle, progress=progress)
     entries = tuple(_described(entry, found, i) for i, entry in enumerate(manifest.entries))
-    pairs = duplicates.find(found, samples, progress=progress)
-    return Examined(msgspec.structs.replace(manifest, entries=entries), found, pairs)
+    return Examined(msgspec.structs.replace(manifest, entries=entries), found, _pairs(found, samples, cache, progress))
+
+
+def _pairs(
+    found: Inspections, samples: Sequence[Sample], cache: Path, progress: Progress | None
+) -> list[duplicates.Pair]:
+    """The duplicate search, kept under `cache` by all that it depends on: what the files hold, features and code."""
+    facts = hashlib.sha256(f"{duplicates.VERSION} {inspection_look.VERSION}".encode())
+    facts.update("\n".join([*found.sha256.tolist(), *found.error.tolist()]).encode())
+    facts.update(found.features.tobytes())
+    path = cache / f"pairs-{facts.hexdigest()[:24]}.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[duplicates.Pair])
+    except (OSError, msgspec.DecodeError):
+        pairs = duplicates.find(found, samples, progress=progress)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial.write_bytes(msgspec.json.encode(pairs))
+    partial.replace(path)
+    return pairs
 
 
 def _described(entry: Entry, found: Inspections, i: int) -> Entry:
