@@ -37,7 +37,7 @@ def test_both_ways_give_the_same_batch(photos: Path, tmp_path: Path) -> None:
     paths = sorted(photos.iterdir())[:6]
     squares = cache.decoded([bench._sample(path) for path in paths], size=256, folder=tmp_path / "cache")
     chosen = np.array([4, 0, 3])
-    cached = bench.from_cache(squares, chosen)
+    cached = bench.from_cache(squares, chosen, np.zeros((len(chosen), *squares.shape[1:]), np.uint8))
     decoded = bench.by_pillow([paths[i] for i in (0, 3, 4)], np.zeros((3, 256, 256, 3), np.uint8))
     np.testing.assert_array_equal(cached, decoded)
     assert cached.flags.c_contiguous

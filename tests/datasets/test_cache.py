@@ -85,6 +85,17 @@ def test_the_cache_cannot_be_written_by_its_readers(samples: list[Sample], tmp_p
         found[0] = 0
 
 
+def test_a_batch_is_gathered_in_the_order_of_its_indices() -> None:
+    squares = np.random.default_rng(0).integers(0, 256, (9, 4, 4, 3), np.uint8)
+    chosen, out = np.array([7, 0, 0, 3]), np.zeros((4, 4, 4, 3), np.uint8)
+    assert cache.gather(squares, chosen, out) is out
+    np.testing.assert_array_equal(out, squares[chosen])
+    np.testing.assert_array_equal(cache.gather(squares, chosen), squares[chosen])
+    for wrong in ([9], [-1, 2]):
+        with pytest.raises(IndexError, match="for 9 squares"):
+            cache.gather(squares, np.array(wrong), out[: len(wrong)])
+
+
 def test_a_changed_photo_is_decoded_anew(samples: list[Sample], tmp_path: Path) -> None:
     before = np.array(cache.decoded(samples, size=SIZE, folder=tmp_path / "cache"))
     Image.new("RGB", (40, 40), (200, 100, 50)).save(samples[2].path)

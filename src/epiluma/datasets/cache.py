@@ -36,6 +36,19 @@ def decoded(
     return array
 
 
+def gather(
+    squares: npt.NDArray[np.uint8], indices: npt.NDArray[np.intp], out: npt.NDArray[np.uint8] | None = None
+) -> npt.NDArray[np.uint8]:
+    """(b, S, S, 3) contiguous: the squares at `indices`; into `out` when given, whose pages are then already there.
+
+    A new array of this size costs more than filling it. Raises IndexError for an index outside the cache.
+    """
+    if len(indices) and not 0 <= indices.min() <= indices.max() < len(squares):
+        raise IndexError(f"indices {indices.min()} to {indices.max()} for {len(squares)} squares")
+    result: npt.NDArray[np.uint8] = np.take(squares, indices, axis=0, out=out, mode="clip")  # `raise` would buffer
+    return result
+
+
 def _key(samples: Sequence[Sample], size: int) -> str:
     facts: list[object] = [size]
     for sample in samples:

@@ -175,6 +175,7 @@ class TrainingBatches(IterableDataset[Batch]):
         self.corpus = corpus
         self.recipe = recipe
         self.epoch = 0
+        self._batch: npt.NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return max(1, len(self.corpus.parts["train"]) // self.recipe.optimiser.batch_size)
@@ -196,7 +197,9 @@ class TrainingBatches(IterableDataset[Batch]):
 
     def _augmented(self, chosen: npt.NDArray[np.intp], phase: Phase, generator: torch.Generator) -> Tensor:
         """The chosen images, each changed by its own recipe where the manifest names one, else by the phase's."""
-        squares = torch.from_numpy(self.corpus.squares[chosen])
+        if self._batch is None or len(self._batch) != len(chosen):
+            self._batch = np.empty((len(chosen), *self.corpus.squares.shape[1:]), np.uint8)
+        squares = torch.from_numpy(cache.gather(self.corpus.squares, chosen, self._batch))
         curation = self.corpus.curation
         names = [(curation.augmentations[i] if curation else "") or phase.augmentation for i in chosen]
         if len(set(names)) == 1:
