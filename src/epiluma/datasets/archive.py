@@ -51,7 +51,7 @@ def unpack(zip_path: Path, out: Path, *, max_bytes: int = MAX_BYTES, max_members
         raise DataError(f"{zip_path}: cannot be unpacked to {out} ({error.strerror or error})") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return [out / name for name in sorted(files)]
+    return sorted(out / name for name in files)
 
 
 def folder_of(zip_path: Path) -> Path:
