@@ -69,6 +69,19 @@ def test_planted_leaks_are_found(entries: list[Entry], pairs: list[Pair], leaks:
     assert found.verdict.startswith("leak: " if leaks else "clean: ")
 
 
+def test_look_alikes_across_parts_are_looked_at_but_leak_nothing() -> None:
+    """Two lesions of one sitting: no picture is twice, and no label need agree."""
+    entries = placed("ab", diagnosis=["NV", "MEL"])
+    found = audited(entries, [Pair(0, 1, 0.99, "alike")])
+    assert counts(found, "leak") == {}
+    assert found.verdict == "clean: no group of 2 and no duplicate pair of 0 is in two parts"
+    assert found.pairs == 0
+    assert list(counts(found, "warning").values()).count(1) == 1
+    assert counts(audited(placed("aa"), [Pair(0, 1, 0.99, "alike")]), "warning") == {}
+    same = audited(entries, [Pair(0, 1, 0.99, "alike")], sha256=["0", "0"])
+    assert "exact-duplicate pairs across parts" in counts(same, "leak"), "equal bytes are one picture all the same"
+
+
 def test_the_same_bytes_in_two_parts_leak_though_nobody_listed_them() -> None:
     found = audited(placed("aab"), sha256=["0", "1", "0"])
     assert counts(found, "leak") == {"exact-duplicate pairs across parts": 1, "groups in two parts": 1}

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from epiluma.datasets import groups
 from epiluma.datasets.record import DataError, Sample
@@ -59,3 +64,15 @@ def test_a_pair_of_another_set_is_refused() -> None:
 )
 def test_the_class_is_what_the_publisher_tells(diagnosis: str, malignant: bool | None, expected: str) -> None:
     assert groups.class_of(sample("a", diagnosis=diagnosis, malignant=malignant)) == expected
+
+
+@settings(max_examples=80, deadline=None)
+@given(data=st.data(), n=st.integers(0, 30))
+def test_clusters_are_the_connected_components(data: st.DataObject, n: int) -> None:
+    item = st.integers(0, max(n - 1, 0))
+    joined = data.draw(st.lists(st.tuples(item, item), max_size=40)) if n else []
+    found = groups.clusters(n, iter(joined))
+    graph = coo_matrix((np.ones(len(joined)), ([i for i, _ in joined], [j for _, j in joined])), shape=(n, n))
+    labels = connected_components(graph, directed=False)[1] if n else np.array([], int)
+    smallest = {label: int(np.flatnonzero(labels == label)[0]) for label in set(labels.tolist())}
+    assert found.tolist() == [smallest[label] for label in labels.tolist()]

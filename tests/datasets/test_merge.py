@@ -116,6 +116,7 @@ def test_two_photos_of_a_lesion_are_no_copies() -> None:
     two = manifest_of([sample("a", lesion="1"), sample("b", lesion="1")])
     assert excluded(drop_duplicates(two, [Pair(0, 1)])) == {}
     assert excluded(drop_duplicates(two, [Pair(0, 1, 1.0, "exact")])) == {"b": "duplicate of one/a"}
+    assert excluded(drop_duplicates(manifest_of([sample("a"), sample("b")]), [Pair(0, 1, 0.99, "alike")])) == {}
     elsewhere = manifest_of([sample("a", lesion="1"), sample("b", lesion="1", source="two")])
     assert excluded(drop_duplicates(elsewhere, [Pair(0, 1)])) == {"b": "duplicate of one/a"}, "another set's lesion 1"
     both = manifest_of(

@@ -361,6 +361,16 @@ def test_a_run_of_a_cross_validation_has_one_fold_for_validation() -> None:
         split.for_fold(singles(3), 0)
 
 
+@pytest.mark.parametrize("method", ["holdout", "folds", "hash", "official"])
+def test_look_alikes_stay_together_but_do_not_accuse_a_publisher(method: split.Method) -> None:
+    pairs = [Pair(i, i + 1, 0.99, "alike") for i in range(0, 200, 2)]
+    made = [manifests.sample(f"{i:03}", part=("train", "test")[i % 2]) for i in range(200)]
+    entries = split.split_manifest(manifest_of(made), pairs, method=method, seed=0).entries
+    together = [entries[pair.a].part == entries[pair.b].part for pair in pairs]
+    named = [entries[pair.a].group == entries[pair.b].group for pair in pairs]
+    assert (any(together), any(named)) == (False, False) if method == "official" else all(together) and all(named)
+
+
 @pytest.mark.parametrize("method", ["holdout", "hash"])
 def test_shares_are_met_within_tolerance(method: split.Method) -> None:
     """The holdout to the image; the hash as 4,000 draws do, to within four standard deviations (3 %)."""

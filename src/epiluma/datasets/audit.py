@@ -15,7 +15,7 @@ from epiluma.datasets import confounding, groups, leaks, licences
 from epiluma.datasets.groups import Pair
 from epiluma.datasets.inspection import Inspections
 from epiluma.datasets.inspection_look import read_file
-from epiluma.datasets.leaks import Finding, Link, Severity, finding
+from epiluma.datasets.leaks import Finding, Severity, finding
 from epiluma.datasets.manifest import NOT_AUDITED, Entry, Manifest, sha256
 from epiluma.datasets.record import DataError, Sample
 from epiluma.imaging.containers import read_container
@@ -31,7 +31,7 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     """Entries that take part."""
     groups: int
     pairs: int
-    """Duplicate pairs among them."""
+    """Duplicate pairs among them; look-alikes are none."""
     findings: tuple[Finding, ...]
     tells: tuple[confounding.Tell, ...]
 
@@ -53,7 +53,8 @@ def audit(manifest: Manifest, inspections: Inspections, pairs: Iterable[Pair]) -
         )
     every = leaks.links(entries, inspections, list(pairs))
     links = leaks.used(entries, every)
-    parted = leaks.members(entries, links)
+    copies = [link for link in links if link.duplicate]
+    parted = leaks.members(entries, copies)
     across = [
         *leaks.subjects_across(entries),
         *leaks.groups_across(entries, parted),
@@ -73,10 +74,10 @@ def audit(manifest: Manifest, inspections: Inspections, pairs: Iterable[Pair]) -
     ]
     order: tuple[Severity, ...] = ("leak", "warning", "note")
     return Audit(
-        verdict=_verdict(entries, inspections, across, len(parted), links),
+        verdict=_verdict(entries, inspections, across, len(parted), len(copies)),
         images=sum(entry.used for entry in entries),
         groups=len(parted),
-        pairs=len(links),
+        pairs=len(copies),
         findings=tuple(sorted((f for f in findings if f.count), key=lambda f: order.index(f.severity))),
         tells=tuple(tells),
     )
@@ -104,9 +105,9 @@ def json(found: Audit) -> bytes:
 
 
 def _verdict(
-    entries: Sequence[Entry], inspections: Inspections, across: Sequence[Finding], parted: int, links: Sequence[Link]
+    entries: Sequence[Entry], inspections: Inspections, across: Sequence[Finding], parted: int, copies: int
 ) -> str:
-    if wrong := [one for one in across if one.count]:
+    if wrong := [one for one in across if one.count and one.severity == "leak"]:
         what = ", ".join(f"{one.count} {one.what}" for one in wrong)
         return f"leak: {what} ({wrong[0].examples[0]})"
     used = [i for i, entry in enumerate(entries) if entry.used]
@@ -116,8 +117,8 @@ def _verdict(
         first = entries[unread[0]].sample.key
         return f"{NOT_AUDITED}: {len(unread)} of {len(used)} used images cannot be read ({first})"
     if not any(entry.part for entry in entries):
-        return f"{NOT_AUDITED}: nothing is split yet; {parted} groups and {len(links)} duplicate pairs are known"
-    return f"clean: no group of {parted} and no duplicate pair of {len(links)} is in two parts"
+        return f"{NOT_AUDITED}: nothing is split yet; {parted} groups and {copies} duplicate pairs are known"
+    return f"clean: no group of {parted} and no duplicate pair of {copies} is in two parts"
 
 
 _OTHER_SIZE = "masks of another size than their image"

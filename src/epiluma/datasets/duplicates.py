@@ -5,8 +5,8 @@ proposed pairs are aligned on their thumbnails; what still agrees is aligned on 
 in its details. Two photos of one lesion differ there (hairs, bubbles, the angle), unless the camera hardly moved
 between them: such a pair is a duplicate here too.
 
-`near_duplicates` is the simpler, quadratic search by which the committed split of HAM10000 was made: 24 x 24 grey
-thumbnails of unit length whose correlation, in any of eight symmetries, exceeds a threshold. It finds no crops.
+A pair whose frames correlate as they lie, but not in detail, is a look-alike: mostly two lesions of one sitting under
+one lamp. It is no duplicate, but a split keeps it together.
 """
 
 from __future__ import annotations
@@ -27,11 +27,14 @@ from epiluma.imaging.decode import PhotoError, decode_photo
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 Pictures = npt.NDArray[Any]
+Kind = Literal["exact", "near", "alike"]
 
 HASH_DISTANCE = 11
 """Bits of 63 by which the hashes of a proposed pair may differ."""
 SPECTRUM = 0.95
 """Least correlation of the low frequencies of a pair that the hashes propose."""
+CLOSEST = 64
+"""Of the pairs that the hashes propose for one picture, at most so many, the most alike, are looked at further."""
 FEATURES_DISTANCE = 16
 """Bits of 63 by which the signs of a proposed pair's features may differ: a correlation of 0.9 makes 9 expected."""
 FEATURES, FEATURES_SPECTRUM = 0.9, 0.9
@@ -41,6 +44,9 @@ THUMBNAIL = 0.8
 DETAIL = 0.78
 """Least agreement of the aligned pictures' texture. Of 100 such pairs of published photos none showed two lesions, and
 31 were two photos from nearly one position: 1 in 7 from 0.92 on, none from 0.96 on (docs/evidence)."""
+LOOK_ALIKE = 0.985
+"""Least correlation of the frames of a look-alike, as they lie. The pairs of HAM10000 and ISIC 2017 that a 24 x 24
+pixel search finds above it are one lesion or one picture but for one pair: two lesions under one lamp."""
 PROMISING = 0.5
 """The same at half the size, for a pair to be aligned at full size: less is a stranger."""
 OVERLAP = 0.5
@@ -50,23 +56,18 @@ FULL_SIDE = 128
 _BLOCK = 1024
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
-SIDE = 24
-THRESHOLD = 0.97
-"""Erring on the side of "together": on HAM10000 this joins 218 pairs, 138 of them photos of one lesion anyway."""
-_ROWS = 2048
-
-VERSION = 1
+VERSION = 2
 """Raised with every change of what is found: results are kept under it."""
 
 
 class Pair(NamedTuple):
-    """Two images (a < b, by index) that are one picture."""
+    """Two images (a < b, by index) that are one picture, or nearly look it."""
 
     a: int
     b: int
     score: float
-    """Agreement of the aligned pictures' details, at most 1; 1 for identical files."""
-    kind: Literal["exact", "near"]
+    """Agreement of the aligned pictures' details, at most 1; 1 for identical files. Of a look-alike: of the frames."""
+    kind: Kind
 
 
 class _Candidates(NamedTuple):
@@ -94,7 +95,7 @@ def find(
     progress: Progress | None = None,
 ) -> list[Pair]:
     """All pairs that are one picture, sorted: the same file, or the same picture turned, mirrored, cropped by a tenth,
-    relit, compressed anew or squashed otherwise.
+    relit, compressed anew or squashed otherwise. And the look-alikes: pairs that are not, though their frames agree.
 
     Identical files are each paired with the first of them, and only that one is compared further. Without `confirm`
     no file is opened, `threshold` applies to the thumbnails, and other photos of a lesion may be among the pairs.
@@ -106,14 +107,19 @@ def find(
     exact, rows = _identical(inspections)
     grey = (inspections.thumbs[rows] @ _LUMA).astype(np.float32, copy=False)
     proposed = [*_by_hash(grey), *_by_features(inspections.features[rows], grey)]
-    found = _compare_thumbnails(_one_of_each(proposed), grey)
+    candidates = _one_of_each(proposed)
+    found = _compare_thumbnails(candidates, grey)
     found = found.take(found.score >= (THUMBNAIL if confirm else threshold))
     if confirm:
         found = _compare_pixels(found, [samples[i] for i in rows], progress)
         found = found.take(found.score >= threshold)
+    alike = _look_alikes(candidates, found, grey)
+    return sorted(exact + _pairs(found, rows, "near") + _pairs(alike, rows, "alike"))
+
+
+def _pairs(found: _Candidates, rows: Indices, kind: Kind) -> list[Pair]:
     ends = np.sort(rows[np.stack([found.fixed, found.moving])], axis=0)
-    near = [Pair(a, b, s, "near") for a, b, s in zip(*ends.tolist(), found.score.tolist(), strict=True)]
-    return sorted(exact + near)
+    return [Pair(a, b, s, kind) for a, b, s in zip(*ends.tolist(), found.score.tolist(), strict=True)]
 
 
 def _identical(inspections: Inspections) -> tuple[list[Pair], Indices]:
@@ -140,7 +146,17 @@ def _by_hash(grey: Floats) -> Iterator[_Candidates]:
         view, code, score = (np.concatenate(column) for column in zip(*hits, strict=True))
         fixed, moving = upright.picture[code], picture[view]
         turns = upright.symmetry[code], views.symmetry[view]
-        yield _one_of_each([_Candidates(fixed, moving, *turns, _starts(views.window[view], turns[1]), score)])
+        each = _one_of_each([_Candidates(fixed, moving, *turns, _starts(views.window[view], turns[1]), score)])
+        yield each.take(_rank(each.moving, each.score) < CLOSEST)
+
+
+def _rank(of: Indices, score: Floats) -> Indices:
+    """(k,) place of each score, best first from 0, among those with the same `of`."""
+    order = np.lexsort((-score, of))
+    starts = np.searchsorted(of[order], of[order])
+    rank = np.empty(len(of), np.int64)
+    rank[order] = np.arange(len(of)) - starts
+    return rank
 
 
 def _by_features(features: npt.NDArray[np.float16], grey: Floats) -> Iterator[_Candidates]:
@@ -183,8 +199,14 @@ def _one_of_each(parts: Sequence[_Candidates]) -> _Candidates:
     parts = [_NONE, *parts]
     together = _Candidates._make(np.concatenate(column) for column in zip(*parts, strict=True))
     together = together.take(np.argsort(-together.score, kind="stable"))
-    low, high = np.minimum(together.fixed, together.moving), np.maximum(together.fixed, together.moving)
-    return together.take(np.unique((low << 32) | high, return_index=True)[1])
+    return together.take(np.unique(_names(together), return_index=True)[1])
+
+
+def _names(candidates: _Candidates) -> Indices:
+    """(k,) one number for each pair, the same both ways round."""
+    low, high = np.minimum(candidates.fixed, candidates.moving), np.maximum(candidates.fixed, candidates.moving)
+    names: Indices = (low << 32) | high
+    return names
 
 
 def _compare_thumbnails(candidates: _Candidates, grey: Floats) -> _Candidates:
@@ -199,6 +221,17 @@ def _compare_thumbnails(candidates: _Candidates, grey: Floats) -> _Candidates:
         maps[close] = alignment.align(*_laid(candidates, grey, close), maps[close], steps=2).maps
         score[close] = alignment.correlation(*_laid(candidates, fine, close), maps[close])
     return candidates._replace(maps=maps, score=score)
+
+
+def _look_alikes(candidates: _Candidates, found: _Candidates, grey: Floats) -> _Candidates:
+    """Those candidates that were not found, though their frames correlate, turned but neither moved nor cropped."""
+    centred = grey - grey.mean(axis=(1, 2), keepdims=True)
+    unit = centred / np.maximum(np.linalg.norm(centred, axis=(1, 2), keepdims=True), 1e-3)
+    parts = [slice(i, i + _BLOCK) for i in range(0, len(candidates.score), _BLOCK)]
+    scores = [np.einsum("kij,kij->k", *_laid(candidates, unit, part)) for part in parts]
+    judged = candidates._replace(score=np.concatenate([_NONE.score, *scores]))
+    missed = ~np.isin(_names(judged), _names(found))
+    return judged.take((judged.score >= LOOK_ALIKE) & missed)
 
 
 def _laid(candidates: _Candidates, pictures: Pictures, which: slice | Indices) -> tuple[Pictures, Pictures]:
@@ -246,62 +279,3 @@ def _frame(sample: Sample) -> npt.NDArray[np.uint8]:
 _NONE = _Candidates._make(
     np.empty(shape, kind) for shape, kind in [(0, np.int64)] * 4 + [((0, 2, 3), np.float32), (0, np.float32)]
 )
-
-
-def thumbnails(squares: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """(n, S, S, 3) uint8 -> (n, 24, 24) float32 grey means over equal cells (S >= 24)."""
-    edges = np.linspace(0, squares.shape[1], SIDE + 1).astype(int)
-    result = np.empty((len(squares), SIDE, SIDE), np.float32)
-    for i, square in enumerate(squares):
-        grey = square @ np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601 luma
-        sums = np.add.reduceat(np.add.reduceat(grey, edges[:-1], axis=0), edges[:-1], axis=1)
-        result[i] = sums / np.outer(np.diff(edges), np.diff(edges))
-    return result
-
-
-def near_duplicates(thumbs: npt.NDArray[np.float32], threshold: float = THRESHOLD) -> Iterator[tuple[int, int, float]]:
-    """Pairs (i, j, correlation), i < j, whose best correlation over the eight symmetries exceeds `threshold`.
-
-    A photo without contrast correlates with nothing. One pass over the n^2 pairs in blocks of bounded memory.
-    """
-    base = _unit(thumbs)
-    views = [_unit(view) for view in _symmetries(thumbs)]
-    for start in range(0, len(base), _ROWS):
-        rows = base[start : start + _ROWS]
-        best = views[0][start:] @ rows.T  # pairs with earlier images were in their blocks
-        for view in views[1:]:
-            np.maximum(best, view[start:] @ rows.T, out=best)
-        for j, i in zip(*np.nonzero(best > threshold), strict=True):
-            if i < j:
-                yield int(start + i), int(start + j), float(best[j, i])
-
-
-def _symmetries(thumbs: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[np.float32]]:
-    for turns in range(4):
-        turned = np.rot90(thumbs, turns, axes=(1, 2))
-        yield turned
-        yield turned[:, :, ::-1]
-
-
-def _unit(thumbs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    flat = thumbs.reshape(len(thumbs), SIDE * SIDE)
-    centred = flat - flat.mean(axis=1, keepdims=True)
-    norms = np.linalg.norm(centred, axis=1, keepdims=True)
-    result: npt.NDArray[np.float32] = centred / np.where(norms > 1e-3, norms, np.inf)
-    return result
-
-
-def clusters(n: int, pairs: Iterator[tuple[int, int]]) -> npt.NDArray[np.intp]:
-    """(n,) for each item the smallest index it is joined with, directly or through others."""
-    root = np.arange(n)
-
-    def find(i: int) -> int:
-        while root[i] != i:
-            root[i] = root[root[i]]
-            i = int(root[i])
-        return i
-
-    for i, j in pairs:
-        a, b = find(i), find(j)
-        root[max(a, b)] = min(a, b)
-    return np.array([find(i) for i in range(n)], np.intp)

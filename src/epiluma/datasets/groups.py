@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import Protocol
 
-from epiluma.datasets import duplicates
+import numpy as np
+import numpy.typing as npt
+
 from epiluma.datasets.record import DataError, Sample
 
 _ISIC_LESION = re.compile(r"(HAM|BCN|MSK\d?|IL)_\w+")
@@ -78,11 +80,27 @@ def members(samples: Sequence[Sample], pairs: Iterable[tuple[int, int]]) -> list
     for a, b in pairs:
         if not (0 <= a < len(samples) and 0 <= b < len(samples)):
             raise DataError(f"pair ({a}, {b}) is not of this set: it has {len(samples)} images")
-    component = duplicates.clusters(len(samples), iter(same_subject(samples) + pairs))
+    component = clusters(len(samples), same_subject(samples) + pairs)
     found: dict[int, list[int]] = {}
     for i in sorted(range(len(samples)), key=lambda i: samples[i].key):  # whatever order the samples come in
         found.setdefault(int(component[i]), []).append(i)
     return list(found.values())
+
+
+def clusters(n: int, pairs: Iterable[tuple[int, int]]) -> npt.NDArray[np.intp]:
+    """(n,) for each item the smallest index it is joined with, directly or through others."""
+    root = np.arange(n)
+
+    def find(i: int) -> int:
+        while root[i] != i:
+            root[i] = root[root[i]]
+            i = int(root[i])
+        return i
+
+    for i, j in pairs:
+        a, b = find(i), find(j)
+        root[max(a, b)] = min(a, b)
+    return np.array([find(i) for i in range(n)], np.intp)
 
 
 def same_file(hashes: Sequence[str]) -> list[tuple[int, int]]:

@@ -36,25 +36,31 @@ def finding(severity: Severity, what: str, examples: Sequence[str]) -> Finding:
 
 
 class Link(NamedTuple):
-    """A duplicate pair."""
+    """A duplicate pair, or two look-alikes."""
 
     a: int
     b: int
     score: float
-    exact: bool
+    kind: str
+    """`exact`, `near` or `alike`."""
+
+    @property
+    def duplicate(self) -> bool:
+        """Whether the two are one picture."""
+        return self.kind != "alike"
 
 
 def links(entries: Sequence[Entry], inspections: Inspections, pairs: Sequence[Pair]) -> list[Link]:
     """Each pair once, a < b, best score first; files of the same bytes are pairs whether listed or not."""
     found: dict[tuple[int, int], Link] = {}
     for a, b in groups.same_file(inspections.sha256.tolist()):
-        found[a, b] = Link(a, b, 1.0, True)
+        found[a, b] = Link(a, b, 1.0, "exact")
     for pair in pairs:
         if not (0 <= pair.a < len(entries) and 0 <= pair.b < len(entries)):
             raise DataError(f"pair ({pair.a}, {pair.b}) is not of this manifest: it has {len(entries)} entries")
         a, b = sorted((pair.a, pair.b))
         same = bool(inspections.sha256[a]) and inspections.sha256[a] == inspections.sha256[b]
-        found.setdefault((a, b), Link(a, b, float(pair.score), pair.kind == "exact" or bool(same)))
+        found.setdefault((a, b), Link(a, b, float(pair.score), "exact" if same else pair.kind))
     return sorted(found.values(), key=lambda link: (-link.score, link.a, link.b))
 
 
@@ -104,13 +110,18 @@ def _placed(entries: Sequence[Entry], held: Sequence[int]) -> str:
 
 
 def copies(entries: Sequence[Entry], links: Sequence[Link], *, across: bool) -> list[Finding]:
-    """Exact and near duplicates, either those in two parts or the others."""
+    """Exact and near duplicates and look-alikes, either those in two parts or the others."""
+    severities: dict[str, tuple[str, Severity, Severity]] = {
+        "exact": ("exact-duplicate pairs", "leak", "warning"),
+        "near": ("near-duplicate pairs", "leak", "note"),
+        "alike": ("look-alike pairs (other details: perhaps two lesions of one sitting)", "warning", "note"),
+    }
+    where = "across parts" if across else "within a part" if any(e.part for e in entries) else "within the set"
     found = []
-    for exact, what in ((True, "exact"), (False, "near")):
-        chosen = [k for k in links if k.exact == exact and _crosses(entries, (k.a, k.b)) == across]
-        severity: Severity = "leak" if across else "warning" if exact else "note"
-        where = "across parts" if across else "within a part" if any(e.part for e in entries) else "within the set"
-        found.append(finding(severity, f"{what}-duplicate pairs {where}", [_shown(entries, k) for k in chosen]))
+    for kind, (what, crossing, inside) in severities.items():
+        chosen = [k for k in links if k.kind == kind and _crosses(entries, (k.a, k.b)) == across]
+        severity = crossing if across else inside
+        found.append(finding(severity, f"{what} {where}", [_shown(entries, k) for k in chosen]))
     return found
 
 
@@ -135,7 +146,7 @@ def conflicts(entries: Sequence[Entry], links: Sequence[Link]) -> list[Finding]:
         if groups.class_of(entry.sample) and (entry.used or exclusion_kind(entry.excluded) == "duplicate")
     ]
     known = set(asked)
-    copies = {(k.a, k.b) for k in links if k.a in known and k.b in known}
+    copies = {(k.a, k.b) for k in links if k.duplicate and k.a in known and k.b in known}
     for names in ([groups.image_of(entries[i].sample) for i in asked], [entries[i].sha256 for i in asked]):
         copies |= {(asked[a], asked[b]) for a, b in groups.same_file(names)}
     lesions: dict[str, list[int]] = {}

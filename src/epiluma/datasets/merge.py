@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from epiluma.datasets import duplicates, groups, licences
+from epiluma.datasets import groups, licences
 from epiluma.datasets.groups import Pair
 from epiluma.datasets.manifest import NOT_AUDITED, Entry, Header, Manifest, Source
 from epiluma.datasets.record import DataError, Reading, Sample
@@ -79,8 +79,9 @@ def _partners(entries: Sequence[Entry], pairs: Iterable[Pair]) -> dict[int, set[
     for pair in pairs:
         if not (0 <= pair.a < len(entries) and 0 <= pair.b < len(entries)):
             raise DataError(f"pair ({pair.a}, {pair.b}) is not of this manifest: it has {len(entries)} entries")
-        (same_bytes if pair.kind == "exact" else listed).append((pair.a, pair.b))
-    file_of = duplicates.clusters(len(entries), iter(same_bytes))
+        if pair.kind != "alike":
+            (same_bytes if pair.kind == "exact" else listed).append((pair.a, pair.b))
+    file_of = groups.clusters(len(entries), same_bytes)
     holders: dict[int, list[int]] = {}
     for i, file in enumerate(file_of):
         holders.setdefault(int(file), []).append(i)

@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from epiluma.datasets import duplicates, groups
+from epiluma.datasets import correlation, groups
 from epiluma.datasets.groups import Pair
 from epiluma.datasets.manifest import NOT_AUDITED, OFFICIAL_PARTS, PARTS, Entry, Manifest, is_part, sha256
 from epiluma.datasets.record import DataError, Sample
@@ -163,8 +163,8 @@ def audit(samples: Sequence[Sample], pairs: Iterable[tuple[int, int]], split: Sp
 
 def make(samples: Sequence[Sample], squares: npt.NDArray[np.uint8], *, seed: int) -> dict[str, Assignment]:
     """A new split of a data set: near-duplicates are looked for in the decoded `squares` (n, S, S, 3)."""
-    pairs = duplicates.near_duplicates(duplicates.thumbnails(squares))
-    return assign(samples, list(duplicates.clusters(len(samples), ((i, j) for i, j, _ in pairs))), seed=seed)
+    pairs = correlation.near_duplicates(correlation.thumbnails(squares))
+    return assign(samples, list(groups.clusters(len(samples), ((i, j) for i, j, _ in pairs))), seed=seed)
 
 
 def split_manifest(
@@ -178,7 +178,8 @@ def split_manifest(
 ) -> Manifest:
     """Fill `group` of every entry and `part` of every used one; an excluded image has a group and no part.
 
-    Groups are the components of same patient, same lesion, same file and `pairs`. `holdout` deals them to `shares`
+    Groups are the components of same patient, same lesion, same file and `pairs`; look-alikes are not held against a
+    publisher's parts. `holdout` deals them to `shares`
     by class, `folds` to `k` equal folds, `hash` as `by_hash` says, and `official` keeps the publisher's part of each
     image and deals the groups that have none. A group that publishers parted stays parted: the audit reports it. As
     no publisher has a calibration part, `official` deals one out of the groups that are in the official training part
@@ -188,7 +189,8 @@ def split_manifest(
     shares = _checked(folds(k) if method == "folds" else shares)
     entries = manifest.entries
     samples = [entry.sample for entry in entries]
-    linked = groups.same_file([entry.sha256 for entry in entries]) + [(pair.a, pair.b) for pair in pairs]
+    joining = [(pair.a, pair.b) for pair in pairs if method != "official" or pair.kind != "alike"]
+    linked = groups.same_file([entry.sha256 for entry in entries]) + joining
     parted = groups.members(samples, linked)
     parts = _parts(entries, parted, method=method, shares=shares, seed=seed)
     name = {i: samples[group[0]].key for group in parted for i in group}

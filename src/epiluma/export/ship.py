@@ -16,7 +16,7 @@ from PIL import Image
 
 from epiluma import __version__, predictions
 from epiluma import bundle as bundles
-from epiluma.datasets import duplicates, split
+from epiluma.datasets import correlation, split
 from epiluma.datasets.record import Sample
 from epiluma.errors import EpilumaError
 from epiluma.evaluation.calibration import choose_operating_point, fit_temperature
@@ -276,7 +276,7 @@ def _verdict(corpus: data.Corpus) -> str:
     if corpus.audit:
         return corpus.audit
     used = np.sort(np.concatenate(list(corpus.parts.values())))  # extra images may have been left out
-    pairs = duplicates.near_duplicates(duplicates.thumbnails(corpus.squares)[used])
+    pairs = correlation.near_duplicates(correlation.thumbnails(corpus.squares)[used])
     return split.audit([corpus.samples[i] for i in used], ((i, j) for i, j, _ in pairs), corpus.split)
 
 

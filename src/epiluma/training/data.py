@@ -16,7 +16,7 @@ from torch.utils.data import IterableDataset
 
 from epiluma.augmentation import augment
 from epiluma.augmentation import recipe as augmentation_recipe
-from epiluma.datasets import cache, catalog, duplicates, groups, manifest, split
+from epiluma.datasets import cache, catalog, correlation, groups, manifest, split
 from epiluma.datasets.record import DataError, Sample
 from epiluma.taxonomy import ISIC_2019
 from epiluma.training.recipe import Data, Phase, Recipe
@@ -153,10 +153,10 @@ def _untied(
     """The training part without extra images of a patient, lesion or picture that is held out."""
     held_out = np.concatenate([indices for part, indices in parts.items() if part != "train"])
     extra = np.arange(own, len(samples))
-    thumbs, order = duplicates.thumbnails(squares), np.concatenate([held_out, extra])
+    thumbs, order = correlation.thumbnails(squares), np.concatenate([held_out, extra])
     copies = [
         (int(order[i]), int(order[j]))
-        for i, j, _ in duplicates.near_duplicates(thumbs[order])
+        for i, j, _ in correlation.near_duplicates(thumbs[order])
         if i < len(held_out) <= j
     ]
     known = set(held_out.tolist())

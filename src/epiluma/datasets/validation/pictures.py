@@ -104,16 +104,18 @@ def _spread(entries: Sequence[Entry], count: int) -> list[Entry]:
 
 
 def pairs_side_by_side(entries: Sequence[Entry], pairs: Sequence[Pair], *, count: int) -> list[PairOfPictures]:
-    """The pairs that matter most: across parts, then across sources, then those of different lesions."""
+    """The pairs that matter most: copies, then across parts, across sources, and those of different lesions."""
 
-    def worst_first(pair: Pair) -> tuple[bool, bool, bool, float]:
+    def worst_first(pair: Pair) -> tuple[bool, bool, bool, bool, float]:
         a, b = entries[pair.a], entries[pair.b]
-        return not _crosses(a, b), a.sample.source == b.sample.source, _same_subject(a, b) == "lesion", -pair.score
+        same = a.sample.source == b.sample.source
+        return pair.kind == "alike", not _crosses(a, b), same, _same_subject(a, b) == "lesion", -pair.score
 
     result = []
     for pair in sorted(pairs, key=worst_first)[:count]:
         a, b = entries[pair.a], entries[pair.b]
-        result.append(PairOfPictures(picture(a), picture(b), f"{pair.kind}, {pair.score:.3f}{_said(a, b)}"))
+        kind = "look-alike" if pair.kind == "alike" else pair.kind
+        result.append(PairOfPictures(picture(a), picture(b), f"{kind}, {pair.score:.3f}{_said(a, b)}"))
     return result
 
 
