@@ -7,14 +7,14 @@ decoding and inverse transforms of 65,536 pixels (270,000 for a 600 x 450 origin
 
 All files are in the page cache (they were just read or written), so no disk is measured. One thread; each batch's
 processor time is taken, not the clock's, so that other programs on the machine do not count; the kinds of batch take
-turns, and a kind's figure is the median of its batches.
+turns of several batches, and a kind's figure is the median of its batches.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -38,6 +38,8 @@ Bytes = npt.NDArray[np.uint8]
 SIDE = 256
 BATCH = 64
 REPEATS = 15
+IN_A_ROW = {"cached": 16, "copy": 16, "jpeg": 3, "original": 3}
+"""Batches in one turn: most of them then find the processor's caches as their own kind of work has left them."""
 DRAWN = 48
 """Lesions drawn where no folder is given; in all eight orientations they fill more than a processor's cache."""
 MOST = 2_048
@@ -57,7 +59,7 @@ class DataBench(msgspec.Struct, frozen=True, kw_only=True):
     originals_source: str
     batch: int
     repeats: int
-    """Batches of each peer; of the cache and of copying, twice as many."""
+    """Turns of each peer; of the cache and of copying, twice as many."""
     cached: float
     """Shuffled batches from the decoded cache, (64, 256, 256, 3) uint8, contiguous, as the training takes them."""
     cached_first_pass: float
@@ -134,7 +136,7 @@ def conditions(measured: DataBench) -> str:
     """What the figures hold for, in one line."""
     return (
         f"{measured.images:,} pictures ({measured.source}, {measured.saved_again} saved again as 256 px JPEG), "
-        f"{measured.originals} originals ({measured.originals_source}), median of {measured.repeats} batches, "
+        f"{measured.originals} originals ({measured.originals_source}), median of {measured.repeats} turns, "
         f"one thread, processor time, files in the page cache, "
         f"Pillow {measured.pillow_version}, numpy {measured.numpy_version}"
     )
@@ -161,19 +163,27 @@ def _time_in_turn(squares: Bytes, small: Sequence[Path], large: Sequence[Path]) 
     times: dict[str, list[float]] = {"cached": [], "copy": [], "jpeg": [], "original": []}
     for turn in range(REPEATS + 1):
         for peer, paths in (("jpeg", small), ("original", large)):
-            chosen = _draw(random, len(paths))
-            start = int(random.integers(max(1, len(squares) - BATCH)))
-            near = squares[start : start + BATCH]
-            for kind, take in (
-                ("cached", partial(from_cache, squares, _draw(random, len(squares)), out)),
-                ("copy", partial(np.copyto, out[: len(near)], near)),
-                (peer, partial(by_pillow, [paths[i] for i in chosen], out)),
-            ):
-                begun = thread_time()
-                take()
-                if turn:  # the first round warms up
-                    times[kind].append(thread_time() - begun)
+            for kind in ("cached", "copy", peer):
+                for _ in range(IN_A_ROW[kind]):
+                    take = _batch_of(kind, squares, paths, random, out)
+                    begun = thread_time()
+                    take()
+                    if turn:  # the first round warms up
+                        times[kind].append(thread_time() - begun)
     return times
+
+
+def _batch_of(
+    kind: str, squares: Bytes, paths: Sequence[Path], random: np.random.Generator, out: Bytes
+) -> Callable[[], object]:
+    """What makes the next batch of a kind, of pictures that are chosen here."""
+    if kind == "cached":
+        return partial(from_cache, squares, _draw(random, len(squares)), out)
+    if kind == "copy":
+        start = int(random.integers(max(1, len(squares) - BATCH)))
+        near = squares[start : start + BATCH]
+        return partial(np.copyto, out[: len(near)], near)
+    return partial(by_pillow, [paths[i] for i in _draw(random, len(paths))], out)
 
 
 def _draw(random: np.random.Generator, n: int) -> npt.NDArray[np.intp]:

@@ -109,7 +109,7 @@ def _sample(pictures: Floats, at: Floats) -> tuple[Floats, Floats, Floats, Float
     y, x = np.moveaxis(np.clip(spot - corner, 0, 1), 1, 0)
     first = (corner[:, 0] * side + corner[:, 1]).astype(np.int64) + side**2 * np.arange(k)[:, None]
     flat = pictures.reshape(-1)
-    a, b, c, d = (flat[first + step] for step in (0, 1, side, side + 1))
+    a, b, c, d = (flat.take(first + step) for step in (0, 1, side, side + 1))
     top, bottom = a + x * (b - a), c + x * (d - c)
     value: Floats = top + y * (bottom - top)
     down: Floats = (bottom - top) * np.float32(side)

@@ -11,8 +11,10 @@ one lamp. It is no duplicate, but a split keeps it together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +30,7 @@ Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 Pictures = npt.NDArray[Any]
 Kind = Literal["exact", "near", "alike"]
+T = TypeVar("T")
 
 HASH_DISTANCE = 11
 """Bits of 63 by which the hashes of a proposed pair may differ."""
@@ -132,12 +135,13 @@ def _identical(inspections: Inspections) -> tuple[list[Pair], Indices]:
     return pairs, readable[~copies]
 
 
-def _by_hash(grey: Floats) -> Iterator[_Candidates]:
+def _by_hash(grey: Floats) -> list[_Candidates]:
     upright = hashing.upright(grey)
     index = hashing.HashIndex(upright.codes)
-    for begun in range(0, len(grey), _BLOCK):
-        views = hashing.lookups(grey[begun : begun + _BLOCK])
-        picture = views.picture + begun
+
+    def look_up(part: slice) -> _Candidates:
+        views = hashing.lookups(grey[part])
+        picture = views.picture + part.start
         hits = []
         for view, code in index.within(views.codes, HASH_DISTANCE):
             score = np.einsum("kij,kij->k", views.spectrum[view], upright.spectrum[code])
@@ -147,7 +151,15 @@ def _by_hash(grey: Floats) -> Iterator[_Candidates]:
         fixed, moving = upright.picture[code], picture[view]
         turns = upright.symmetry[code], views.symmetry[view]
         each = _one_of_each([_Candidates(fixed, moving, *turns, _starts(views.window[view], turns[1]), score)])
-        yield each.take(_rank(each.moving, each.score) < CLOSEST)
+        return each.take(_rank(each.moving, each.score) < CLOSEST)
+
+    return _in_blocks(look_up, len(grey), _BLOCK)
+
+
+def _in_blocks(work: Callable[[slice], T], count: int, size: int) -> list[T]:
+    """What `work` gives for each block of 0 to `count`, in order; on all cores, since numpy works outside the lock."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(work, [slice(i, min(i + size, count)) for i in range(0, count, size)]))
 
 
 def _rank(of: Indices, score: Floats) -> Indices:
@@ -213,13 +225,15 @@ def _compare_thumbnails(candidates: _Candidates, grey: Floats) -> _Candidates:
     """Aligned at half the size; only where that leaves them close to the line, at full size."""
     coarse, fine = alignment.halved(grey), alignment.detail(grey, fine=0.3, coarse=1.5)
     maps, score = candidates.maps.copy(), candidates.score.copy()
-    for begun in range(0, len(score), _BLOCK):
-        part = slice(begun, begun + _BLOCK)
+
+    def compare(part: slice) -> None:
         maps[part] = alignment.align(*_laid(candidates, coarse, part), maps[part], steps=2).maps
         score[part] = alignment.correlation(*_laid(candidates, fine, part), maps[part])
-        close = begun + np.flatnonzero((score[part] >= THUMBNAIL - 0.1) & (score[part] < THUMBNAIL))
+        close = part.start + np.flatnonzero((score[part] >= THUMBNAIL - 0.1) & (score[part] < THUMBNAIL))
         maps[close] = alignment.align(*_laid(candidates, grey, close), maps[close], steps=2).maps
         score[close] = alignment.correlation(*_laid(candidates, fine, close), maps[close])
+
+    _in_blocks(compare, len(score), _BLOCK)
     return candidates._replace(maps=maps, score=score)
 
 
@@ -250,16 +264,18 @@ def _compare_pixels(candidates: _Candidates, samples: Sequence[Sample], progress
             progress(k + 1, len(needed))
     renumbered = candidates._replace(fixed=ends[0], moving=ends[1])
     maps, score = candidates.maps.copy(), candidates.score.copy()
-    for begun in range(0, len(score), _BLOCK // 4):
-        part = slice(begun, begun + _BLOCK // 4)
+
+    def compare(part: slice) -> None:
         fixed, moving = (pictures.astype(np.float32) for pictures in _laid(renumbered, frames, part))
         coarse = alignment.halved(fixed), alignment.halved(moving)
         maps[part] = alignment.align(*coarse, maps[part], steps=3).maps
         score[part] = _agreement(*coarse, maps[part])
         close = np.flatnonzero(score[part] >= PROMISING)
-        some = begun + close
+        some = part.start + close
         maps[some], _, overlap = alignment.align(fixed[close], moving[close], maps[some], steps=2)
         score[some] = np.where(overlap >= OVERLAP, _agreement(fixed[close], moving[close], maps[some]), 0)
+
+    _in_blocks(compare, len(score), _BLOCK // 4)
     return candidates._replace(maps=maps, score=score)
 
 

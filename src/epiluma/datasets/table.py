@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,8 +21,19 @@ class Row(NamedTuple):
     """Why the row is malformed, or empty."""
 
 
-def rows(path: Path, columns: set[str], *, delimiter: str = ",") -> Iterator[Row]:
-    """Each row below the header; further columns are kept, blank lines passed over.
+def in_folder(root: Path, name: str, also: str = "") -> Path:
+    """The table of a set. Raises DataError when it is not there; `also` says what is there in its place."""
+    path = root / name
+    if not path.is_file():
+        raise DataError(f"{root}: {name} is not there{also}; give the folder that holds it")
+    return path
+
+
+def rows(
+    path: Path, columns: Collection[str], *, delimiter: str = ",", names: Sequence[str] | None = None
+) -> Iterator[Row]:
+    """Each row below the header; further columns are kept, blank lines passed over. `names` are those of a table
+    that has no header.
 
     A row with too few or too many values comes with its fault and no values. Raises DataError when the file cannot
     be read, is no such table, or lacks one of `columns`.
@@ -30,8 +41,8 @@ def rows(path: Path, columns: set[str], *, delimiter: str = ",") -> Iterator[Row
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets put a mark before the first name
             reader = csv.reader(file, delimiter=delimiter, strict=True)
-            names = next(reader, [])
-            if missing := columns - set(names):
+            names = names or next(reader, [])
+            if missing := set(columns) - set(names):
                 raise DataError(f"{path}: column {', '.join(sorted(missing))} is missing")
             for values in reader:
                 where = f"{path}: line {reader.line_num}"
@@ -45,7 +56,7 @@ def rows(path: Path, columns: set[str], *, delimiter: str = ",") -> Iterator[Row
         raise DataError(f"{path}: is not a table in UTF-8 ({error})") from error
 
 
-def sound_rows(path: Path, columns: set[str], *, delimiter: str = ",") -> Iterator[Row]:
+def sound_rows(path: Path, columns: Collection[str], *, delimiter: str = ",") -> Iterator[Row]:
     """The same for a table that only helps to read another one: a malformed row raises DataError too."""
     for row in rows(path, columns, delimiter=delimiter):
         if row.fault:

@@ -13,6 +13,10 @@ from epiluma.training.recipe import RecipeError
 Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 
 
+Epoch = Literal["best", "last"]
+Views = Literal[1, 4]
+
+
 class Shipping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Facts and demands that training does not know."""
 
@@ -20,9 +24,9 @@ class Shipping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     modality: Modality
     size: Annotated[int, msgspec.Meta(ge=32, le=1024)]
     """Side of the network's input, pixels."""
-    epoch: Literal["best", "last"] = "best"
+    epoch: Epoch = "best"
     """Which weights of the run: of the epoch that validated best, or of the last one."""
-    views: Literal[1, 4] = 1
+    views: Views = 1
     """1 judges the photo as it is; 4 averages the logits over its mirror images, at four times the cost."""
     licence: str
     licence_note: str

@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 import json
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -22,7 +22,7 @@ from epiluma.errors import EpilumaError
 from epiluma.evaluation.calibration import choose_operating_point, fit_temperature
 from epiluma.evaluation.scorecard import score
 from epiluma.export import graph as graphs
-from epiluma.export.config import Shipping
+from epiluma.export.config import Epoch, Shipping
 from epiluma.imaging.preprocess import normalise, resize_squares
 from epiluma.imaging.quality import grade_quality
 from epiluma.inference import decide
@@ -137,7 +137,7 @@ def _manifest(
     )
 
 
-def trained_network(recipe: Recipe, run: Path, epoch: Literal["best", "last"]) -> torch.nn.Module:
+def trained_network(recipe: Recipe, run: Path, epoch: Epoch) -> torch.nn.Module:
     """The network of a finished run of this recipe. Raises RecipeError."""
     checkpoint = run / CHECKPOINT
     if not checkpoint.is_file():

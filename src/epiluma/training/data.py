@@ -38,7 +38,6 @@ class Corpus:
     """What a curated manifest asks for; None draws and weighs all images alike."""
     audit: str = ""
     """The manifest's verdict; empty when a set was read without a manifest."""
-
     own: int | None = None
     """Samples of the set itself; those after them are of extra sets. None when there are none."""
     without_leaf: int = 0

@@ -10,7 +10,6 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import lightning
 import numpy as np
@@ -22,6 +21,7 @@ from epiluma import __version__
 from epiluma.evaluation import metrics
 from epiluma.imaging.preprocess import normalise, resize_squares
 from epiluma.inference.decide import malignancy_risk
+from epiluma.inference.session import over_views
 from epiluma.models import registry
 from epiluma.taxonomy import ISIC_2019
 from epiluma.training import data
@@ -34,6 +34,8 @@ CHECKPOINT = "last.ckpt"
 BEST = "best.ckpt"
 """The epoch that validated best: what is exported."""
 SCORE = "score"
+_BATCH = 64
+"""Images scored at a time."""
 RECIPE = "recipe.json"
 LOG = "log.jsonl"
 
@@ -81,17 +83,30 @@ def _fit(module: Classifier, batches: data.TrainingBatches, callbacks: list[Call
     trainer.fit(module, loader, ckpt_path=checkpoint if checkpoint.is_file() else None, weights_only=True)
 
 
-def logits(network: torch.nn.Module, corpus: data.Corpus, indices: Any, recipe: Recipe, size: int) -> Any:
-    """(n, leaves) float32 logits of a network on cached images, resized to `size`, without augmentation."""
+def logits(
+    network: torch.nn.Module,
+    corpus: data.Corpus,
+    indices: npt.NDArray[np.intp],
+    recipe: Recipe,
+    size: int,
+    *,
+    views: int = 1,
+) -> npt.NDArray[np.float32]:
+    """(n, leaves) logits of a network on cached images, resized to `size`, without augmentation; mean over `views`."""
     entry = registry.architecture(recipe.model.architecture)
     network.eval()
     device = next(network.parameters()).device
-    rows = []
+
+    def run(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        batch = torch.from_numpy(pixels).to(device).contiguous(memory_format=torch.channels_last)
+        found: npt.NDArray[np.float32] = network(batch).float().cpu().numpy()
+        return found
+
+    rows, block = [], _BATCH // views
     with torch.inference_mode():
-        for start in range(0, len(indices), 64):
-            squares = resize_squares(corpus.squares[indices[start : start + 64]], size)
-            pixels = torch.from_numpy(normalise(squares, mean=entry.mean, std=entry.std)).to(device)
-            rows.append(network(pixels.contiguous(memory_format=torch.channels_last)).float().cpu().numpy())
+        for start in range(0, len(indices), block):
+            squares = resize_squares(corpus.squares[indices[start : start + block]], size)
+            rows.append(over_views(run, normalise(squares, mean=entry.mean, std=entry.std), views))
     return np.concatenate(rows)
 
 

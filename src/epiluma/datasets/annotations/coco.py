@@ -21,6 +21,7 @@ from epiluma.datasets.annotations.files import (
     Written,
     attempt,
     decoded,
+    decodes,
     files_below,
     image_name,
     known_label,
@@ -105,24 +106,16 @@ class _Marks(msgspec.Struct):
 def recognise(path: Path) -> bool:
     """A COCO file, or a folder with one in it or in its `annotations` folder."""
     if path.is_dir():
-        return any(_decodes(file) for pattern in _PLACES for file in sorted(path.glob(pattern))[:20])
-    return bool(files_below(path, ".json")) and _decodes(path)
+        return any(decodes(file, _Marks) for pattern in _PLACES for file in sorted(path.glob(pattern))[:20])
+    return bool(files_below(path, ".json")) and decodes(path, _Marks)
 
 
 _PLACES = ("*.json", "annotations/*.json")
 
 
-def _decodes(path: Path) -> bool:
-    try:
-        decoded(read_bytes(path), _Marks)
-    except DataError:
-        return False
-    return True
-
-
 def read(source: Path, labels: Sequence[str] = ()) -> Source:
     """Every image of the file. Raises DataError when its objects cannot be told apart."""
-    path = single_file(source, _PLACES, _decodes)
+    path = single_file(source, _PLACES, partial(decodes, kind=_Marks))
     try:
         file = decoded(read_bytes(path), _Kept)
     except DataError as error:

@@ -138,6 +138,15 @@ def decoded(data: bytes | msgspec.Raw, kind: type[T]) -> T:
         raise DataError("JSON that is nested too deeply") from error
 
 
+def decodes(path: Path, kind: type) -> bool:
+    """Whether a file is JSON that holds such a thing."""
+    try:
+        decoded(read_bytes(path), kind)
+    except DataError:
+        return False
+    return True
+
+
 def files_below(source: Path, suffix: str) -> list[Path]:
     """The source itself when it is a file, or every file with that suffix below it, in name order."""
     if source.is_file():

@@ -20,6 +20,7 @@ from epiluma.datasets.annotations.files import (
     Written,
     attempt,
     decoded,
+    decodes,
     empty_folder,
     file_for,
     files_below,
@@ -83,15 +84,7 @@ class _Labels(msgspec.Struct):
 
 def recognise(path: Path) -> bool:
     """A LabelMe file, or a folder with one among its first JSON files."""
-    return any(_decodes(file) for file in files_below(path, ".json")[:20])
-
-
-def _decodes(path: Path) -> bool:
-    try:
-        decoded(read_bytes(path), _Marks)
-    except DataError:
-        return False
-    return True
+    return any(decodes(file, _Marks) for file in files_below(path, ".json")[:20])
 
 
 def read(source: Path, labels: Sequence[str] = ()) -> Source:

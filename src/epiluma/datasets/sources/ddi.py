@@ -72,11 +72,8 @@ LABELS: dict[str, str | None] = {**_LEAVES, **dict.fromkeys(_OUT_OF_SCOPE)}
 
 def read(root: Path) -> Reading:
     """All images that the table names. Raises DataError for a missing or unreadable table."""
-    path = root / _TABLE
-    if not path.is_file():
-        raise DataError(f"{root}: {_TABLE} is not there; give the folder that holds it")
+    rows = table.rows(table.in_folder(root, _TABLE), _COLUMNS)
     images = fields.index_images(root, _IMAGE_FOLDERS)
-    rows = table.rows(path, _COLUMNS)
     return table.collect(rows, lambda row: _sample(row.values, images), id_column="DDI_file")
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from epiluma.datasets import fields, table
-from epiluma.datasets.record import DataError, OutOfScope, Reading, Sample
+from epiluma.datasets.record import OutOfScope, Reading, Sample
 
 LICENCE = "CC BY-NC-SA 3.0"
 _TABLE = "fitzpatrick17k.csv"
@@ -69,11 +69,8 @@ LABELS: dict[str, str | None] = {**_LEAVES, **dict.fromkeys(_OUT_OF_SCOPE)}
 
 def read(root: Path) -> Reading:
     """All images that the table names. Raises DataError for a missing or unreadable table."""
-    path = root / _TABLE
-    if not path.is_file():
-        raise DataError(f"{root}: {_TABLE} is not there; give the folder that holds it")
+    rows = table.rows(table.in_folder(root, _TABLE), _COLUMNS)
     images = fields.index_images(root, _IMAGE_FOLDERS)
-    rows = table.rows(path, _COLUMNS)
     return table.collect(rows, lambda row: _sample(row.values, images), id_column="md5hash")
 
 

@@ -8,12 +8,10 @@ are `ISBI2016_ISIC_Part1_Training_GroundTruth/<id>_Segmentation.png`. Parts 1, 3
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from pathlib import Path
 
 from epiluma.datasets import fields, table
-from epiluma.datasets.record import DataError, Reading, Sample
+from epiluma.datasets.record import Reading, Sample
 from epiluma.datasets.sources import isic
 
 LICENCE = "CC0 1.0"
@@ -34,25 +32,8 @@ def read(root: Path) -> Reading:
     )
     folders = [f"ISBI2016_ISIC_{task}_{name}_Data" for name in _NAMES.values() for task in ("Part3", "Part3B", "Part1")]
     images = fields.index_images(root, isic.nested(*folders))
-    rows = isic.parted({part: _rows(path) for part, path in truths.items()})
+    rows = isic.parted({part: table.rows(path, _COLUMNS, names=_COLUMNS) for part, path in truths.items()})
     return table.collect(rows, lambda row: _sample(row.values, root, images), id_column="image_id")
-
-
-def _rows(path: Path) -> Iterator[table.Row]:
-    """As `table.rows`, for a table without a header."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            for values in reader:
-                where = f"{path}: line {reader.line_num}"
-                if values and len(values) != len(_COLUMNS):
-                    yield table.Row(where, {}, f"{len(values)} values for {len(_COLUMNS)} columns")
-                elif values:
-                    yield table.Row(where, dict(zip(_COLUMNS, values, strict=True)))
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: is not a table in UTF-8 ({error})") from error
 
 
 def _sample(row: dict[str, str], root: Path, images: dict[str, Path]) -> Sample:

@@ -28,11 +28,8 @@ _COLUMNS = {
 
 def read(root: Path) -> Reading:
     """All images that the metadata names. Raises DataError for a missing or unreadable table."""
-    metadata = root / "metadata.csv"
-    if not metadata.is_file():
-        raise DataError(f"{root}: metadata.csv of PAD-UFES-20 is not there; give the folder that holds it")
+    rows = table.rows(table.in_folder(root, "metadata.csv"), _COLUMNS)
     images = fields.index_images(root, _IMAGE_FOLDERS)
-    rows = table.rows(metadata, _COLUMNS)
     return table.collect(rows, lambda row: _sample(row.values, root, images), id_column="img_id")
 
 

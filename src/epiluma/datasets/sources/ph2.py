@@ -27,13 +27,8 @@ _NAME = re.compile(r"IMD[0-9]{1,6}")
 
 def read(root: Path) -> Reading:
     """All images that the table names. Raises DataError for a missing or unreadable table."""
-    path = root / _TABLE
-    if not path.is_file():
-        also = "; PH2_dataset.xlsx is, but only the text table of the same archive is read"
-        raise DataError(
-            f"{root}: {_TABLE} is not there{also if (root / 'PH2_dataset.xlsx').is_file() else ''}; "
-            "give the folder that holds it"
-        )
+    also = "; PH2_dataset.xlsx is, but only the text table of the same archive is read"
+    path = table.in_folder(root, _TABLE, also if (root / "PH2_dataset.xlsx").is_file() else "")
     return table.collect(_rows(path), lambda row: _sample(row.values, root), id_column="Name")
 
 
