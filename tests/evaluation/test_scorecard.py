@@ -75,6 +75,8 @@ EXPECTED = {
     "share_judged": (49 / 50, 1, 40),
     # MEL 18 of 20 above 7 of 10 NV: pairs won 18 x 7, tied (both 0.7) 18 x 3 and (both 0.1) 2 x 7.
     "melanoma_auc": ((18 * 27 + 18 * 3 / 2 + 2 * 27 / 2) / (20 * 30), 0.5, 40),
+    # The two melanoma photos that are missed are half of their lesions: 29 of 30 lesions above, one below.
+    "malignant_auc_by_lesion": ((29 * 7 + 29 * 3 / 2 + 1 * 7 / 2) / (30 * 10), 0.5, 40),
     "malignant_auc": ((38 * 7 + 38 * 3 / 2 + 2 * 7 / 2) / (40 * 10), 0.5, 40),
     # The three less probable leaves tie at 0.1 and the first two of them count: only the four AK called SCC miss.
     "top3_accuracy": (46 / 50, 40 / 50, 40),
@@ -172,6 +174,23 @@ def test_grouped_figures_agree_with_scikit_learn(table: Predictions) -> None:
     assert value(evaluation, "macro_f1_grouped") == pytest.approx(sk.f1_score(truth, diagnosis, average="macro"))
     malignant = np.array(table.header.malignant)[table.truth]
     assert value(evaluation, "malignant_auc") == pytest.approx(sk.roc_auc_score(malignant, table.risk))
+    _, lesion, photos = np.unique(table.group, return_inverse=True, return_counts=True)
+    by_lesion = sk.roc_auc_score(malignant, table.risk, sample_weight=1 / photos[lesion])
+    assert value(evaluation, "malignant_auc_by_lesion") == pytest.approx(by_lesion)
+
+
+def test_the_auc_of_lesions_is_what_one_photo_of_each_gives_on_average(table: Predictions) -> None:
+    random = np.random.default_rng(0)
+    malignant = np.array(table.header.malignant)[table.truth]
+    found = []
+    for _ in range(400):
+        order = random.permutation(len(table))
+        one = order[np.unique(table.group[order], return_index=True)[1]]
+        found.append(sk.roc_auc_score(malignant[one], table.risk[one]))
+    doubt = np.std(found) / 20
+    assert value(score(table, replicates=QUICK), "malignant_auc_by_lesion") == pytest.approx(
+        np.mean(found), abs=4 * doubt
+    )
 
 
 def test_the_histology_subset_is_scored_alone(table: Predictions) -> None:
@@ -207,7 +226,7 @@ def test_figures_without_evidence_are_left_open() -> None:
     only_nevi = gaps(score(table.where(table.truth == NV), replicates=QUICK).subsets["all"])
     assert set(only_nevi) == {
         *("balanced_accuracy_grouped", "balanced_accuracy_leaves", "macro_f1_grouped"),
-        *("malignant_auc", "melanoma_auc"),
+        *("malignant_auc", "malignant_auc_by_lesion", "melanoma_auc"),
         *("melanoma_sensitivity_by_lesion", "melanoma_sensitivity_by_image"),
         *("malignant_sensitivity_by_lesion", "malignant_sensitivity_by_image"),
     }

@@ -77,6 +77,14 @@ class View:
         """(n,) all true."""
         return np.ones(len(self.table), bool)
 
+    def one_photo_each(self, weights: Weights) -> Floats:
+        """`weights`, or ones, shared among the photos of each lesion: a figure then expects one photo of each, drawn
+        at random, as a lesion is when it is screened.
+        """
+        _, lesion, photos = np.unique(self.table.group, return_inverse=True, return_counts=True)
+        drawn: Floats = (1.0 if weights is None else weights) / photos[lesion]
+        return drawn
+
     def lesions(self, among: Bools) -> int:
         """Number of lesions with a photo in `among`."""
         return len(np.unique(self.table.group[among]))
@@ -176,6 +184,13 @@ DEFINITIONS: tuple[Definition, ...] = (
         formula=lambda v, w: metrics.share(v.judged, v.everything, w),
         kinds=_all,
         share=True,
+    ),
+    Definition(
+        key="malignant_auc_by_lesion",
+        section="probabilities",
+        title="AUC, malignant or benign lesions",
+        formula=lambda v, w: metrics.auc(v.table.risk, v.malignant, v.one_photo_each(w)),
+        kinds=_malignant_and_benign,
     ),
     Definition(
         key="malignant_auc",

@@ -92,7 +92,10 @@ def _footnotes(evaluation: Evaluation) -> Iterator[str]:
         f"Intervals: 95%, percentiles of {evaluation.replicates:,} bootstrap replicates that draw whole lesions within "
         f"their true class (seed {evaluation.seed}); reflected for ECE; Wilson where no replicate differs."
     )
-    yield "n counts lesions; in rows that end in “images”, images. Diagnoses and probabilities are scored by image."
+    yield (
+        "n counts lesions; in rows that end in “images”, images. Diagnoses and probabilities are scored by image, but "
+        "the AUC of lesions expects one photo of each, drawn at random: a lesion with many photos counts no more."
+    )
     yield (
         f"Operating point: the recommendation as the runner gave it, risk threshold {threshold}. By lesion, a "
         f"malignant lesion is caught only when every photo of it is referred, a benign one spared only when none is."
