@@ -267,6 +267,7 @@ def test_the_verdict_travels_in_the_manifest() -> None:
     stamped = audits.stamp(manifest, found)
     assert stamped.header.audit == manifests.verdict(stamped) == found.verdict
     assert stamped.entries == manifest.entries
+    assert audits.stamp(stamped, found) == stamped, "another look is no further step"
 
 
 def entries_of_two_sources(n: int) -> list[Entry]:

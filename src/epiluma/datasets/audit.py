@@ -85,7 +85,8 @@ def audit(manifest: Manifest, inspections: Inspections, pairs: Iterable[Pair]) -
 
 def stamp(manifest: Manifest, found: Audit) -> Manifest:
     """The manifest with the verdict in its header, bound to its entries as they are."""
-    steps = (*manifest.header.steps, "audit")
+    done = manifest.header.steps
+    steps = done if done[-1:] == ("audit",) else (*done, "audit")  # another look at the same entries is no further step
     header = msgspec.structs.replace(manifest.header, audit=found.verdict, audited=sha256(manifest), steps=steps)
     return Manifest(header=header, entries=manifest.entries)
 
