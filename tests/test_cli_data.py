@@ -12,7 +12,7 @@ from PIL import Image
 
 from epiluma.cli import main
 from epiluma.datasets import manifest as manifests
-from epiluma.imaging.synthetic import write_folder
+from epiluma.imaging.synthetic import draw_lesion, write_folder
 
 
 def epiluma(*arguments: object) -> Result:
@@ -134,3 +134,25 @@ def test_what_is_wrong_is_said_in_one_line(
     assert done.exit_code == 2
     assert reason in done.output
     assert "Traceback" not in done.output
+
+
+def test_every_broken_row_is_told_with_its_place(tmp_path: Path) -> None:
+    draw_lesion_file(tmp_path / "a.png")
+    rows = ["a.png,NV,clinical,CC0", *(f"gone{i}.png,NV,clinical,CC0" for i in range(7)), "a.png,MELL,clinical,CC0"]
+    (tmp_path / "dataset.csv").write_text("\n".join(["image,diagnosis,modality,licence", *rows]) + "\n")
+    done = epiluma("data", "merge", f"csv={tmp_path}", "--out", tmp_path / "m.parquet")
+    assert done.exit_code == 0
+    assert "+ 7 missing rows + 1 broken rows" in done.output
+    assert f"broken: {tmp_path / 'dataset.csv'}: line 10: " in done.output
+
+
+def draw_lesion_file(path: Path) -> None:
+    Image.fromarray(draw_lesion(1, size=(64, 64)).image).save(path)
+
+
+def test_places_that_cannot_be_written_are_named_before_the_work(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "afile").write_text("")
+    prepared = epiluma("data", "prepare", f"ham10000={root}", "--out", tmp_path / "afile")
+    assert (prepared.exit_code, "afile: is a file; name a folder" in prepared.output) == (2, True)
+    drawn = epiluma("data", "synthesize", tmp_path / "afile" / "x", "--count", 2)
+    assert (drawn.exit_code, "afile" in drawn.output, "Traceback" in drawn.output) == (1, True, False)

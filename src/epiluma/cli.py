@@ -143,8 +143,11 @@ def evaluate(
 
     evaluation = report.evaluate_file(predictions, part=part, allow_leakage=allow_leakage, seed=seed)
     if markdown:
-        markdown.parent.mkdir(parents=True, exist_ok=True)
-        markdown.write_text(report.to_markdown(evaluation), encoding="utf-8")
+        try:
+            markdown.parent.mkdir(parents=True, exist_ok=True)
+            markdown.write_text(report.to_markdown(evaluation), encoding="utf-8")
+        except OSError as error:
+            raise click.UsageError(f"--markdown {markdown}: cannot be written ({error.strerror})") from error
     if as_json:
         click.echo(report.to_json(evaluation))
     else:

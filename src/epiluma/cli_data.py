@@ -105,5 +105,5 @@ def synthesize(out: Path, count: int, seed: int) -> None:
 
     try:
         click.echo(f"drawn: {write_folder(out, count=count, seed=seed)}")
-    except (FileExistsError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error

@@ -205,9 +205,10 @@ def prepare(
     from epiluma.datasets import manifest as manifests
     from epiluma.datasets import prepare as steps
 
+    if out.exists() and not out.is_dir():
+        raise click.UsageError(f"--out {out}: is a file; name a folder")
     examined = _examined(steps.gather(sets), cache, bundle)
     manifest, found = steps.prepared(examined, rules=_rules(rules), method=method, seed=seed, k=k)
-    out.mkdir(parents=True, exist_ok=True)
     manifests.write(manifest, out / "manifest.parquet")
     _account(manifest)
     _parts([entry.part for entry in manifest.entries if entry.used])
@@ -256,7 +257,7 @@ def _report(examined: Examined, found: Audit, out: Path, *, title: str) -> None:
 
 
 def _account(manifest: Manifest) -> None:
-    """Rows in = images used + images left out + rows explained."""
+    """Rows in = images used + images left out + rows explained; every broken row with its place."""
     from collections import Counter
 
     from epiluma.datasets.manifest import exclusion_kind
@@ -269,6 +270,9 @@ def _account(manifest: Manifest) -> None:
     for reason, count in reasons.most_common():
         click.echo(f" + {count:,} {reason}", nl=False)
     click.echo()
+    for row in manifest.header.omitted:
+        if row.kind == "broken":
+            click.echo(f"broken: {row.where}: {row.reason}", err=True)
 
 
 def _curated(summary: list[Line]) -> None:

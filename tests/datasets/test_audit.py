@@ -82,6 +82,14 @@ def test_look_alikes_across_parts_are_looked_at_but_leak_nothing() -> None:
     assert "exact-duplicate pairs across parts" in counts(same, "leak"), "equal bytes are one picture all the same"
 
 
+def test_a_look_alike_of_a_dropped_copy_is_one_of_the_copy_that_stays() -> None:
+    """The search names the first of equal files; another of them may be the one that is used."""
+    entries = placed("aab")
+    entries[0] = replace(entries[0], excluded="duplicate of one/2", part="")
+    found = audited(entries, [Pair(0, 1, 0.99, "alike")], sha256=["0", "1", "0"])
+    assert sum("look-alike" in what for what in counts(found, "warning")) == 1
+
+
 def test_the_same_bytes_in_two_parts_leak_though_nobody_listed_them() -> None:
     found = audited(placed("aab"), sha256=["0", "1", "0"])
     assert counts(found, "leak") == {"exact-duplicate pairs across parts": 1, "groups in two parts": 1}
@@ -225,15 +233,23 @@ def test_masks_are_compared_with_their_images(tmp_path: Path) -> None:
     shown = {f.what: f.examples for f in audited(placed("aaaaaaa", mask=masks)).findings if "mask" in f.what}
     assert shown["masks of another size than their image"] == (f"{masks[1]}: 48x64, its image 64x48",)
     assert shown["empty masks"] == (str(masks[2]),)
+    assert shown["images without a mask, of sources that have masks"] == ("one/6",)
+    assert not any("without a mask" in f.what for f in audited(placed("ab")).findings)
     assert [example.split(":")[0] for example in shown["unreadable masks"]] == [str(mask) for mask in masks[3:6]]
 
 
 def test_rows_that_gave_no_image_stay_on_record() -> None:
     manifest = manifest_of(placed("ab", diagnosis=["NV", ""]))
+    gone = [Omitted(where=f"t.csv: line {n}", image_id="y", kind="missing", reason="not there") for n in range(2, 9)]
     row = Omitted(where="t.csv: line 9", image_id="x", kind="broken", reason="no age")
-    manifest = replace(manifest, header=replace(manifest.header, omitted=(row,)))
-    found = {f.what: f.examples for f in audits.audit(manifest, inspected(2), []).findings}
-    assert found["rows of the publishers' tables without an entry"] == ("t.csv: line 9: x: no age",)
+    manifest = replace(manifest, header=replace(manifest.header, omitted=(*gone, row)))
+    audit = audits.audit(manifest, inspected(2), [])
+    found = {f.what: f.examples for f in audit.findings}
+    assert counts(audit, "warning")["broken rows of the publishers' tables"] == 1
+    assert found["broken rows of the publishers' tables"] == ("t.csv: line 9: x: no age",), "not hidden by the others"
+    assert counts(audit, "note")["missing rows of the publishers' tables"] == 7
+    told = [one["where"] for one in json.loads(audits.json(audit))["omitted"]]
+    assert told == [f"t.csv: line {n}" for n in range(2, 10)]
     assert found["images without a class"] == ("one/1",)
     assert found["classes with fewer than 10 groups, not asked about"] == ("NV: 1 images",)
 

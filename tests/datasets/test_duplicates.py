@@ -131,6 +131,11 @@ def test_what_cannot_be_read_or_seen_is_in_no_pair(files: list[Path], tmp_path: 
     assert [(pair.a, pair.b) for pair in duplicates.find(inspections, samples)] == [(4, 5)]
 
 
+def test_a_set_of_blank_photos_has_no_pairs(tmp_path: Path) -> None:
+    blanks = [saved(np.full((64, 64, 3), level, np.uint8), tmp_path / f"{level}.png") for level in (10, 90, 91)]
+    assert duplicates.find(*inspected(blanks)) == []
+
+
 def test_no_images_and_no_files_opened() -> None:
     empty = Inspections(
         sha256=np.empty(0, np.str_),

@@ -188,7 +188,7 @@ def test_a_new_image_is_not_in_any_part(tmp_path: Path) -> None:
         (["a,1,train", "", "b,2,test"], "line 3: expected 3 values"),
         (["a,,train"], "line 2: expected 3 values"),
         (["a,1,trian"], "line 2: unknown part 'trian'; known are train, validation, calibration, test"),
-        (["a,1,train", "\udcff,2,test"], "is not a table in UTF-8"),
+        (["a,1,train", "\udcff,2,test"], "line 3: is not a table in UTF-8"),
     ],
 )
 def test_a_bad_manifest_is_named_with_its_line(tmp_path: Path, lines: Sequence[str], reason: str) -> None:
@@ -369,6 +369,9 @@ def test_look_alikes_stay_together_but_do_not_accuse_a_publisher(method: split.M
     together = [entries[pair.a].part == entries[pair.b].part for pair in pairs]
     named = [entries[pair.a].group == entries[pair.b].group for pair in pairs]
     assert (any(together), any(named)) == (False, False) if method == "official" else all(together) and all(named)
+    made = [manifests.sample(f"{i:03}", part="train" if i < 150 else "") for i in range(200)]
+    entries = split.split_manifest(manifest_of(made), pairs, method=method, seed=0).entries
+    assert all(entries[pair.a].part == entries[pair.b].part for pair in pairs), "no publisher parted these"
 
 
 @pytest.mark.parametrize("method", ["holdout", "hash"])

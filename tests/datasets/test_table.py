@@ -45,9 +45,11 @@ def test_the_mark_that_spreadsheets_put_first_is_not_part_of_a_name(tmp_path: Pa
     [
         (b"", "column a, b is missing"),
         (b"a,c\n1,2\n", "column b is missing"),
-        (b"a,b\n1,\xff\n", "is not a table in UTF-8"),
-        (b"\x89PNG\r\n\x1a\n", "is not a table in UTF-8"),
-        (b'a,b\n1,"2\n', "is not a table in UTF-8"),
+        (b"a,b\n1,\xff\n", "line 2: is not a table in UTF-8"),
+        (b"a,b\n" + 9000 * b"1,2\n" + b"1,\xe9\n", "line 9002: is not a table in UTF-8"),
+        (b"a,b,b\n1,2,3\n", "line 1: column 'b' is named twice"),
+        (b"\x89PNG\r\n\x1a\n", "line 1: is not a table in UTF-8"),
+        (b'a,b\n1,"2\n', "line 2: is no row of a table"),
     ],
 )
 def test_a_bad_table_is_named_with_the_reason(tmp_path: Path, content: bytes, reason: str) -> None:

@@ -17,7 +17,7 @@ from epiluma.datasets.inspection import Inspections
 from epiluma.datasets.inspection_look import read_file
 from epiluma.datasets.leaks import Finding, Severity, finding
 from epiluma.datasets.manifest import NOT_AUDITED, Entry, Manifest, sha256
-from epiluma.datasets.record import DataError, Sample
+from epiluma.datasets.record import DataError, Omitted, Reason, Sample
 from epiluma.imaging.containers import read_container
 from epiluma.imaging.decode import PhotoError, decode_photo
 
@@ -34,6 +34,8 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     """Duplicate pairs among them; look-alikes are none."""
     findings: tuple[Finding, ...]
     tells: tuple[confounding.Tell, ...]
+    omitted: tuple[Omitted, ...]
+    """Every row of the publishers' tables that gave no entry, with its place."""
 
     @property
     def leaking(self) -> bool:
@@ -80,6 +82,7 @@ def audit(manifest: Manifest, inspections: Inspections, pairs: Iterable[Pair]) -
         pairs=len(copies),
         findings=tuple(sorted((f for f in findings if f.count), key=lambda f: order.index(f.severity))),
         tells=tuple(tells),
+        omitted=manifest.header.omitted,
     )
 
 
@@ -160,7 +163,10 @@ def _masks(entries: Sequence[Entry], inspections: Inspections) -> list[Finding]:
             faults["unreadable masks"].append(f"{mask}: {error.strerror}")
         except PhotoError as error:
             faults["unreadable masks"].append(f"{mask}: {error}")
-    return [finding("warning", what, examples) for what, examples in faults.items()]
+    masked = {entry.sample.source for entry in entries if entry.sample.mask is not None}
+    bare = [e.sample.key for e in entries if e.used and e.sample.mask is None and e.sample.source in masked]
+    without = finding("note", "images without a mask, of sources that have masks", bare)
+    return [*(finding("warning", what, examples) for what, examples in faults.items()), without]
 
 
 def _bytes(sample: Sample) -> int:
@@ -205,7 +211,13 @@ def _licences(entries: Sequence[Entry]) -> list[Finding]:
 def _for_the_record(manifest: Manifest, parted: Sequence[list[int]]) -> list[Finding]:
     """What is left out, counted."""
     excluded = [f"{e.sample.key}: {e.excluded}" for e in manifest.entries if e.excluded]
-    omitted = [f"{row.where}: {row.image_id}: {row.reason}" for row in manifest.header.omitted]
+    omitted: dict[Reason, list[str]] = {"broken": [], "missing": [], "out of scope": []}
+    for row in manifest.header.omitted:
+        omitted[row.kind].append(f"{row.where}: {row.image_id}: {row.reason}")
+    rows = [
+        finding("warning" if kind == "broken" else "note", f"{kind} rows of the publishers' tables", said)
+        for kind, said in omitted.items()
+    ]
     nameless = [e.sample.key for e in manifest.entries if e.used and not groups.class_of(e.sample)]
     split = any(e.part for e in manifest.entries)
     partless = [e.sample.key for e in manifest.entries if split and e.used and not e.part]
@@ -213,7 +225,7 @@ def _for_the_record(manifest: Manifest, parted: Sequence[list[int]]) -> list[Fin
     return [
         finding("warning", "images that the split puts nowhere", partless),
         finding("note", "entries excluded", excluded),
-        finding("note", "rows of the publishers' tables without an entry", omitted),
+        *rows,
         finding("note", "images without a class", nameless),
         finding("note", f"classes with fewer than {confounding.LEAST_GROUPS} groups, not asked about", few),
     ]

@@ -147,6 +147,8 @@ def _by_hash(grey: Floats) -> list[_Candidates]:
             score = np.einsum("kij,kij->k", views.spectrum[view], upright.spectrum[code])
             alike = (score >= SPECTRUM) & (picture[view] != upright.picture[code])
             hits.append((view[alike], code[alike], score[alike]))
+        if not hits:  # no picture of the block has contrast
+            return _NONE
         view, code, score = (np.concatenate(column) for column in zip(*hits, strict=True))
         fixed, moving = upright.picture[code], picture[view]
         turns = upright.symmetry[code], views.symmetry[view]

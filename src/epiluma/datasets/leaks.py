@@ -51,7 +51,15 @@ class Link(NamedTuple):
 
 
 def links(entries: Sequence[Entry], inspections: Inspections, pairs: Sequence[Pair]) -> list[Link]:
-    """Each pair once, a < b, best score first; files of the same bytes are pairs whether listed or not."""
+    """Each pair once, a < b, best score first; files of the same bytes are pairs whether listed or not.
+
+    A file that is left out as a copy is listed for all of its copies: its pairs are those of the one that stays, too.
+    """
+    stays = {digest: i for i, digest in enumerate(inspections.sha256.tolist()) if digest and entries[i].used}
+
+    def standing(i: int) -> int:
+        return i if entries[i].used else stays.get(inspections.sha256[i], i)
+
     found: dict[tuple[int, int], Link] = {}
     for a, b in groups.same_file(inspections.sha256.tolist()):
         found[a, b] = Link(a, b, 1.0, "exact")
@@ -61,6 +69,9 @@ def links(entries: Sequence[Entry], inspections: Inspections, pairs: Sequence[Pa
         a, b = sorted((pair.a, pair.b))
         same = bool(inspections.sha256[a]) and inspections.sha256[a] == inspections.sha256[b]
         found.setdefault((a, b), Link(a, b, float(pair.score), "exact" if same else pair.kind))
+        a, b = sorted((standing(a), standing(b)))
+        if a != b:
+            found.setdefault((a, b), Link(a, b, float(pair.score), "exact" if same else pair.kind))
     return sorted(found.values(), key=lambda link: (-link.score, link.a, link.b))
 
 

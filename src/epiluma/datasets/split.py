@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from epiluma.datasets import correlation, groups
+from epiluma.datasets import correlation, groups, table
 from epiluma.datasets.groups import Pair
 from epiluma.datasets.manifest import NOT_AUDITED, OFFICIAL_PARTS, PARTS, Entry, Manifest, is_part, sha256
 from epiluma.datasets.record import DataError, Sample
@@ -141,8 +141,10 @@ def _rows(path: Path, raw: bytes) -> Iterator[tuple[int, list[str]]]:
             raise DataError(f"{path}: line 1: expected the columns {','.join(_COLUMNS)}")
         for row in reader:
             yield reader.line_num, row
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: is not a table in UTF-8 ({error})") from error
+    except UnicodeDecodeError as error:
+        raise table.not_utf8(path) from error
+    except csv.Error as error:
+        raise DataError(f"{path}: line {reader.line_num}: is no row of a table ({error})") from error
 
 
 def audit(samples: Sequence[Sample], pairs: Iterable[tuple[int, int]], split: Split) -> str:
@@ -189,9 +191,13 @@ def split_manifest(
     shares = _checked(folds(k) if method == "folds" else shares)
     entries = manifest.entries
     samples = [entry.sample for entry in entries]
-    joining = [(pair.a, pair.b) for pair in pairs if method != "official" or pair.kind != "alike"]
-    linked = groups.same_file([entry.sha256 for entry in entries]) + joining
-    parted = groups.members(samples, linked)
+    pairs = list(pairs)
+    linked = groups.same_file([entry.sha256 for entry in entries])
+    linked += [(pair.a, pair.b) for pair in pairs if pair.kind != "alike"]
+    alike = [(pair.a, pair.b) for pair in pairs if pair.kind == "alike"]
+    if method == "official":
+        alike = _within_official_parts(samples, linked, alike)
+    parted = groups.members(samples, linked + alike)
     parts = _parts(entries, parted, method=method, shares=shares, seed=seed)
     name = {i: samples[group[0]].key for group in parted for i in group}
     changed = [msgspec.structs.replace(e, group=name[i], part=parts.get(i, "")) for i, e in enumerate(entries)]
@@ -201,6 +207,15 @@ def split_manifest(
         header=msgspec.structs.replace(manifest.header, steps=steps, audit=NOT_AUDITED, audited=""),
         entries=tuple(changed),
     )
+
+
+def _within_official_parts(
+    samples: Sequence[Sample], linked: list[tuple[int, int]], alike: list[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """The look-alikes that can be kept together without two of a publisher's parts in one group."""
+    joined = groups.members(samples, linked + alike)
+    torn = {i for group in joined if len({samples[i].part for i in group} - {""}) > 1 for i in group}
+    return [pair for pair in alike if pair[0] not in torn]
 
 
 def _parts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -44,6 +45,8 @@ def rows(
             names = names or next(reader, [])
             if missing := set(columns) - set(names):
                 raise DataError(f"{path}: column {', '.join(sorted(missing))} is missing")
+            if twice := [name for name, count in Counter(names).items() if name and count > 1]:
+                raise DataError(f"{path}: line 1: column {', '.join(map(repr, twice))} is named twice")
             for values in reader:
                 where = f"{path}: line {reader.line_num}"
                 if values and len(values) != len(names):
@@ -52,8 +55,21 @@ def rows(
                     yield Row(where, dict(zip(names, values, strict=True)))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: is not a table in UTF-8 ({error})") from error
+    except UnicodeDecodeError as error:
+        raise not_utf8(path) from error
+    except csv.Error as error:
+        raise DataError(f"{path}: line {reader.line_num}: is no row of a table ({error})") from error
+
+
+def not_utf8(path: Path) -> DataError:
+    """The error for a file that is not UTF-8: it names the line of the first byte that is not."""
+    raw = path.read_bytes()
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        return DataError(f"{path}: line {line}: is not a table in UTF-8; save it as UTF-8")
+    return DataError(f"{path}: changed while it was read")
 
 
 def sound_rows(path: Path, columns: Collection[str], *, delimiter: str = ",") -> Iterator[Row]:

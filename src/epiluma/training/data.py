@@ -134,6 +134,8 @@ def _from_manifest(path: Path, source: Data) -> _Labelled:
     torn = [e.group for e in entries if part_of.setdefault(e.group, e.part) != e.part]
     if torn and source.allow_leakage is not True:
         raise DataError(f"{path}: leak: group {torn[0]} is in two parts; run `epiluma data split` on it")
+    if torn and not verdict.startswith("leak"):  # the audit was before, or never: what is seen here goes on
+        verdict = f"leak: group {torn[0]} is in two parts"
     one = len(whole.header.sources) == 1
     samples = [msgspec.structs.replace(e.sample, image_id=e.sample.image_id if one else e.sample.key) for e in entries]
     of = {s.image_id: split.Assignment(e.group, e.part) for s, e in zip(samples, entries, strict=True)}

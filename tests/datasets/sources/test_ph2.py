@@ -83,7 +83,7 @@ def test_a_line_that_lost_all_its_bars_is_still_a_row(root: Path) -> None:
         (b"", "holds no table"),
         (b"Legends:\n", "holds no table"),
         (b"|| Name || Clinical ||\n", "line 1: column Histological Diagnosis, Clinical Diagnosis is missing"),
-        (b"|| IMD002 || \xff ||", "is not a table in UTF-8"),
+        (b"|| IMD002 || \xff ||", "line 1: is not a table in UTF-8"),
     ],
 )
 def test_a_file_that_is_no_such_table_is_named(root: Path, content: bytes, reason: str) -> None:

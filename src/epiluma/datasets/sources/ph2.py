@@ -39,7 +39,7 @@ def _rows(path: Path) -> Iterator[table.Row]:
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not a table in UTF-8 ({error})") from error
+        raise table.not_utf8(path) from error
     names: list[str] = []
     for number, line in enumerate(lines, 1):
         if "||" not in line and not _NAME.search(line):
