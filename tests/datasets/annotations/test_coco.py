@@ -15,6 +15,8 @@ import pytest
 from hypothesis import given, settings
 
 from epiluma.datasets.annotations import coco
+from epiluma.datasets.annotations.convert import convert
+from epiluma.datasets.annotations.files import Stray
 from epiluma.datasets.annotations.region import Annotation, full_mask
 from epiluma.datasets.record import DataError, Omitted
 from tests.datasets.annotations.drawn import annotations, by_label
@@ -65,7 +67,7 @@ def save(folder: Path, content: object) -> Path:
 
 
 def read(folder: Path, content: object) -> list[Annotation | Omitted]:
-    return list(coco.read(save(folder, content)).items)
+    return [item for item in coco.read(save(folder, content)).items if not isinstance(item, Stray)]
 
 
 SQUARE = np.zeros((4, 7), bool)
@@ -137,10 +139,15 @@ def test_a_broken_image_is_explained(tmp_path: Path, content: object, reason: st
 
 
 def test_objects_of_an_image_that_is_not_there_are_told(tmp_path: Path) -> None:
-    _, lost = read(tmp_path, sample(thing(), thing(image_id=5), thing(image_id=5)))
-    assert isinstance(lost, Omitted)
-    assert (lost.image_id, lost.kind) == ("5", "missing")
-    assert lost.reason.startswith("2 objects of image 5, which is not among the images")
+    path = save(tmp_path, sample(thing(), thing(image_id=5), thing(image_id=5)))
+    _, *strays = coco.read(path).items
+    assert all(isinstance(stray, Stray) for stray in strays)
+    lost = [stray.omitted for stray in strays if isinstance(stray, Stray)]
+    assert [one.where for one in lost] == [f"{path}: annotations[{k}]" for k in (1, 2)]
+    assert {(one.image_id, one.kind) for one in lost} == {("5", "missing")}
+    done = convert(path, "coco", tmp_path / "out", "png")
+    assert (done.images_in, done.images_out, len(done.omitted)) == (1, 1, 0)
+    assert (done.regions_in, done.regions_out, len(done.regions_omitted)) == (3, 1, 2)
 
 
 def test_an_object_outside_the_image_is_told(tmp_path: Path) -> None:

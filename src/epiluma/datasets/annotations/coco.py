@@ -18,6 +18,7 @@ import numpy as np
 from epiluma.datasets.annotations import runs
 from epiluma.datasets.annotations.files import (
     Source,
+    Stray,
     Written,
     attempt,
     decoded,
@@ -129,7 +130,7 @@ def read(source: Path, labels: Sequence[str] = ()) -> Source:
     return Source(classes, _items(file, _Whole(path, names, classes)))
 
 
-def _items(file: _Kept, whole: _Whole) -> Iterator[Annotation | Omitted]:
+def _items(file: _Kept, whole: _Whole) -> Iterator[Annotation | Omitted | Stray]:
     path = whole.path
     objects: dict[Key, list[tuple[int, msgspec.Raw]]] = {}
     for k, raw in enumerate(file.annotations):
@@ -152,8 +153,9 @@ def _items(file: _Kept, whole: _Whole) -> Iterator[Annotation | Omitted]:
         mine = objects.pop(image.id, [])
         yield attempt(where, image.file_name, partial(_annotation, where, image, mine, whole))
     for owner, left in objects.items():
-        reason = f"{len(left)} objects of image {owner}, which is not among the images that could be read"
-        yield omitted(f"{path}: annotations[{left[0][0]}]", str(owner), reason, "missing")
+        reason = f"its image {owner} is not among the images that could be read"
+        for k, _ in left:
+            yield Stray(omitted(f"{path}: annotations[{k}]", str(owner), reason, "missing"))
 
 
 def _annotation(where: str, image: _Image, objects: list[tuple[int, msgspec.Raw]], whole: _Whole) -> Annotation:

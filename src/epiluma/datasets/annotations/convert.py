@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from epiluma.datasets import fields
-from epiluma.datasets.annotations.files import Writer, omitted, read_bytes, stem_of
+from epiluma.datasets.annotations.files import Stray, Writer, omitted, read_bytes, stem_of
 from epiluma.datasets.annotations.region import Annotation
 from epiluma.datasets.annotations.registry import detect, format_named
 from epiluma.datasets.record import DataError, MissingImage, Omitted
@@ -19,7 +19,9 @@ from epiluma.imaging.containers import PhotoError, read_container
 
 
 class Converted(msgspec.Struct, frozen=True, kw_only=True):
-    """What a conversion did: `images_in == images_out + len(omitted)`, and the same for the written images' regions."""
+    """What a conversion did: `images_in == images_out + len(omitted)`, and the same for the regions of written images
+    and of none.
+    """
 
     source_format: str
     out_format: str
@@ -32,7 +34,8 @@ class Converted(msgspec.Struct, frozen=True, kw_only=True):
     regions_in: int
     regions_out: int
     regions_omitted: list[Omitted]
-    """A region each: it covers no pixel (a point, a line), or others hide it in a format without overlaps."""
+    """A region each: it covers no pixel (a point, a line), others hide it in a format without overlaps, or its image is
+    not there."""
     notes: list[str]
     """Regions that lost a part of their pixels to others on top of them, in a format without overlaps."""
 
@@ -92,8 +95,12 @@ class _Tally:
     def _by_stem(self) -> dict[str, Path]:
         return fields.index_images(self.images, ["."]) if self.images else {}
 
-    def take(self, item: Annotation | Omitted, writer: Writer) -> None:
-        """Write an image, or note why not."""
+    def take(self, item: Annotation | Omitted | Stray, writer: Writer) -> None:
+        """Write an image, or note why not; a region without an image is noted too."""
+        if isinstance(item, Stray):
+            self.regions_in += 1
+            self.regions_omitted.append(item.omitted)
+            return
         if isinstance(item, Omitted):
             self.omitted.append(item)
             return

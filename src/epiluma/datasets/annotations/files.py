@@ -23,13 +23,19 @@ _TEXT = re.compile("[\\u0020-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]+")
 """What XML 1.0 can hold, without line breaks."""
 
 
+class Stray(NamedTuple):
+    """A region whose image is not there."""
+
+    omitted: Omitted
+
+
 class Source(NamedTuple):
     """What a format's `read` gives."""
 
     classes: tuple[str, ...]
     """Every label that a region may have, in the order of their numbers."""
-    items: Iterator[Annotation | Omitted]
-    """Each image of the source, or why it could not be read."""
+    items: Iterator[Annotation | Omitted | Stray]
+    """Each image of the source, or why it could not be read; and regions that belong to none."""
 
 
 class Written(NamedTuple):
