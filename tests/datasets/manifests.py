@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from epiluma.datasets import groups
 from epiluma.datasets.inspection import MEASURES, Inspections
 from epiluma.datasets.manifest import Entry, Header, Manifest, Source
 from epiluma.datasets.record import Sample
@@ -16,13 +16,11 @@ from epiluma.datasets.record import Sample
 ROOT = Path("/sets")
 
 
-class Pair(NamedTuple):
-    """What the duplicate search gives."""
+class Pair(groups.Pair):
+    """What the duplicate search gives: a near-duplicate, unless told otherwise."""
 
-    a: int
-    b: int
-    score: float = 0.99
-    kind: str = "near"
+    def __new__(cls, a: int, b: int, score: float = 0.99, kind: groups.Kind = "near") -> Pair:
+        return super().__new__(cls, a, b, score, kind)
 
 
 def sample(image_id: str, *, source: str = "one", diagnosis: str = "NV", root: Path = ROOT, **facts: object) -> Sample:

@@ -156,7 +156,7 @@ def planted(photos: Sequence[Path], folder: Path) -> tuple[list[Recall], int]:
             changed = change(np.asarray(original.convert("RGB")), random)
         Image.fromarray(np.ascontiguousarray(changed)).save(copy, quality=quality)
     inspections, samples = _inspected([*photos, *copies])
-    pairs = {(pair.a, pair.b) for pair in duplicates.find(inspections, samples) if pair.kind != "alike"}
+    pairs = {(pair.a, pair.b) for pair in duplicates.find(inspections, samples) if pair.duplicate}
     true = [(i, len(photos) + i) for i in range(len(photos))]
     recalls = [
         Recall(change=name, planted=len(true[k :: len(names)]), found=len(pairs & set(true[k :: len(names)])))

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from PIL import Image
 
 from epiluma.datasets import alignment, hashing
 from epiluma.datasets.cache import Progress
+from epiluma.datasets.groups import Kind, Pair
 from epiluma.datasets.inspection import Inspections
 from epiluma.datasets.record import DataError, Sample
 from epiluma.imaging.decode import PhotoError, decode_photo
@@ -29,7 +30,6 @@ from epiluma.imaging.decode import PhotoError, decode_photo
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 Pictures = npt.NDArray[Any]
-Kind = Literal["exact", "near", "alike"]
 T = TypeVar("T")
 
 HASH_DISTANCE = 11
@@ -61,16 +61,6 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 VERSION = 2
 """Raised with every change of what is found: results are kept under it."""
-
-
-class Pair(NamedTuple):
-    """Two images (a < b, by index) that are one picture, or nearly look it."""
-
-    a: int
-    b: int
-    score: float
-    """Agreement of the aligned pictures' details, at most 1; 1 for identical files. Of a look-alike: of the frames."""
-    kind: Kind
 
 
 class _Candidates(NamedTuple):
@@ -243,8 +233,12 @@ def _look_alikes(candidates: _Candidates, found: _Candidates, grey: Floats) -> _
     """Those candidates that were not found, though their frames correlate, turned but neither moved nor cropped."""
     centred = grey - grey.mean(axis=(1, 2), keepdims=True)
     unit = centred / np.maximum(np.linalg.norm(centred, axis=(1, 2), keepdims=True), 1e-3)
-    parts = [slice(i, i + _BLOCK) for i in range(0, len(candidates.score), _BLOCK)]
-    scores = [np.einsum("kij,kij->k", *_laid(candidates, unit, part)) for part in parts]
+
+    def correlate(part: slice) -> Floats:
+        alike: Floats = np.einsum("kij,kij->k", *_laid(candidates, unit, part))
+        return alike
+
+    scores = _in_blocks(correlate, len(candidates.score), _BLOCK)
     judged = candidates._replace(score=np.concatenate([_NONE.score, *scores]))
     missed = ~np.isin(_names(judged), _names(found))
     return judged.take((judged.score >= LOOK_ALIKE) & missed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
-from typing import Protocol
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,24 +19,23 @@ _ISIC_IMAGE = re.compile(r"(ISIC_\d{7})(_downsampled)?")
 means something within its own set only: PAD-UFES-20's lesion 12 is not another set's lesion 12."""
 
 
-class Pair(Protocol):
-    """Two samples, by index, that show the same picture."""
+Kind = Literal["exact", "near", "alike"]
+
+
+class Pair(NamedTuple):
+    """Two samples (a < b, by index) that show one picture, or nearly look it."""
+
+    a: int
+    b: int
+    score: float
+    """Agreement of the aligned pictures' details, at most 1; 1 for identical files. Of a look-alike: of the frames."""
+    kind: Kind
+    """The same bytes, the same picture, or look-alikes."""
 
     @property
-    def a(self) -> int:
-        """The earlier one."""
-
-    @property
-    def b(self) -> int:
-        """The later one."""
-
-    @property
-    def score(self) -> float:
-        """How alike, at most 1."""
-
-    @property
-    def kind(self) -> str:
-        """`exact` for the same bytes, else how they were found alike."""
+    def duplicate(self) -> bool:
+        """Whether the two are one picture; look-alikes are not."""
+        return self.kind != "alike"
 
 
 def lesion_of(sample: Sample) -> str:

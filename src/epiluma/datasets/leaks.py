@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -35,22 +35,7 @@ def finding(severity: Severity, what: str, examples: Sequence[str]) -> Finding:
     return Finding(severity=severity, what=what, count=len(examples), examples=tuple(examples[:EXAMPLES]))
 
 
-class Link(NamedTuple):
-    """A duplicate pair, or two look-alikes."""
-
-    a: int
-    b: int
-    score: float
-    kind: str
-    """`exact`, `near` or `alike`."""
-
-    @property
-    def duplicate(self) -> bool:
-        """Whether the two are one picture."""
-        return self.kind != "alike"
-
-
-def links(entries: Sequence[Entry], inspections: Inspections, pairs: Sequence[Pair]) -> list[Link]:
+def links(entries: Sequence[Entry], inspections: Inspections, pairs: Sequence[Pair]) -> list[Pair]:
     """Each pair once, a < b, best score first; files of the same bytes are pairs whether listed or not.
 
     A file that is left out as a copy is listed for all of its copies: its pairs are those of the one that stays, too.
@@ -60,27 +45,25 @@ def links(entries: Sequence[Entry], inspections: Inspections, pairs: Sequence[Pa
     def standing(i: int) -> int:
         return i if entries[i].used else stays.get(inspections.sha256[i], i)
 
-    found: dict[tuple[int, int], Link] = {}
+    found: dict[tuple[int, int], Pair] = {}
     for a, b in groups.same_file(inspections.sha256.tolist()):
-        found[a, b] = Link(a, b, 1.0, "exact")
+        found[a, b] = Pair(a, b, 1.0, "exact")
     for pair in pairs:
         if not (0 <= pair.a < len(entries) and 0 <= pair.b < len(entries)):
             raise DataError(f"pair ({pair.a}, {pair.b}) is not of this manifest: it has {len(entries)} entries")
-        a, b = sorted((pair.a, pair.b))
-        same = bool(inspections.sha256[a]) and inspections.sha256[a] == inspections.sha256[b]
-        found.setdefault((a, b), Link(a, b, float(pair.score), "exact" if same else pair.kind))
-        a, b = sorted((standing(a), standing(b)))
-        if a != b:
-            found.setdefault((a, b), Link(a, b, float(pair.score), "exact" if same else pair.kind))
+        for a, b in map(sorted, [(pair.a, pair.b), (standing(pair.a), standing(pair.b))]):
+            same = bool(inspections.sha256[a]) and inspections.sha256[a] == inspections.sha256[b]
+            if a != b:
+                found.setdefault((a, b), Pair(a, b, float(pair.score), "exact" if same else pair.kind))
     return sorted(found.values(), key=lambda link: (-link.score, link.a, link.b))
 
 
-def used(entries: Sequence[Entry], links: Sequence[Link]) -> list[Link]:
+def used(entries: Sequence[Entry], links: Sequence[Pair]) -> list[Pair]:
     """Those among the entries that take part."""
     return [link for link in links if entries[link.a].used and entries[link.b].used]
 
 
-def members(entries: Sequence[Entry], links: Sequence[Link]) -> list[list[int]]:
+def members(entries: Sequence[Entry], links: Sequence[Pair]) -> list[list[int]]:
     """Groups of the entries that take part: as the manifest says, and as patients, lesions and `links` demand."""
     rows = [i for i, entry in enumerate(entries) if entry.used]
     at = {i: position for position, i in enumerate(rows)}
@@ -120,7 +103,7 @@ def _placed(entries: Sequence[Entry], held: Sequence[int]) -> str:
     return ", ".join(f"{key} ({part})" for part, key in sorted(first.items()))
 
 
-def copies(entries: Sequence[Entry], links: Sequence[Link], *, across: bool) -> list[Finding]:
+def copies(entries: Sequence[Entry], links: Sequence[Pair], *, across: bool) -> list[Finding]:
     """Exact and near duplicates and look-alikes, either those in two parts or the others."""
     severities: dict[str, tuple[str, Severity, Severity]] = {
         "exact": ("exact-duplicate pairs", "leak", "warning"),
@@ -136,12 +119,12 @@ def copies(entries: Sequence[Entry], links: Sequence[Link], *, across: bool) -> 
     return found
 
 
-def _shown(entries: Sequence[Entry], link: Link) -> str:
+def _shown(entries: Sequence[Entry], link: Pair) -> str:
     a, b = entries[link.a].sample, entries[link.b].sample
     return f"{a.key} / {b.key} (score {link.score:.3f})"
 
 
-def conflicts(entries: Sequence[Entry], links: Sequence[Link]) -> list[Finding]:
+def conflicts(entries: Sequence[Entry], links: Sequence[Pair]) -> list[Finding]:
     """The same picture, or the same lesion, under two labels.
 
     `links` are of all entries: a copy that was left out for being one is asked too, or its label would be lost.

@@ -79,7 +79,7 @@ def _partners(entries: Sequence[Entry], pairs: Iterable[Pair]) -> dict[int, set[
     for pair in pairs:
         if not (0 <= pair.a < len(entries) and 0 <= pair.b < len(entries)):
             raise DataError(f"pair ({pair.a}, {pair.b}) is not of this manifest: it has {len(entries)} entries")
-        if pair.kind != "alike":
+        if pair.duplicate:
             (same_bytes if pair.kind == "exact" else listed).append((pair.a, pair.b))
     file_of = groups.clusters(len(entries), same_bytes)
     holders: dict[int, list[int]] = {}

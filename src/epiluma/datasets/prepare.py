@@ -12,6 +12,7 @@ import msgspec
 
 from epiluma.bundle import Bundle
 from epiluma.datasets import audit, catalog, curate, duplicates, inspection, inspection_look, licences, merge, split
+from epiluma.datasets.groups import Pair
 from epiluma.datasets.inspection import Inspections, Progress
 from epiluma.datasets.manifest import Entry, Manifest, Source
 from epiluma.datasets.record import DataError, Reading, Sample
@@ -24,7 +25,7 @@ class Examined(NamedTuple):
     manifest: Manifest
     """With hash and size of each file."""
     inspections: Inspections
-    pairs: list[duplicates.Pair]
+    pairs: list[Pair]
     """Images that show the same picture, by index of entry."""
 
 
@@ -71,16 +72,14 @@ def examine(
     return Examined(msgspec.structs.replace(manifest, entries=entries), found, _pairs(found, samples, cache, progress))
 
 
-def _pairs(
-    found: Inspections, samples: Sequence[Sample], cache: Path, progress: Progress | None
-) -> list[duplicates.Pair]:
+def _pairs(found: Inspections, samples: Sequence[Sample], cache: Path, progress: Progress | None) -> list[Pair]:
     """The duplicate search, kept under `cache` by all that it depends on: what the files hold, features and code."""
     facts = hashlib.sha256(f"{duplicates.VERSION} {inspection_look.VERSION}".encode())
     facts.update("\n".join([*found.sha256.tolist(), *found.error.tolist()]).encode())
     facts.update(found.features.tobytes())
     path = cache / f"pairs-{facts.hexdigest()[:24]}.json"
     try:
-        return msgspec.json.decode(path.read_bytes(), type=list[duplicates.Pair])
+        return msgspec.json.decode(path.read_bytes(), type=list[Pair])
     except (OSError, msgspec.DecodeError):
         pairs = duplicates.find(found, samples, progress=progress)
     partial = path.with_suffix(f".{os.getpid()}.partial")

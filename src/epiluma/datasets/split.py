@@ -180,12 +180,12 @@ def split_manifest(
 ) -> Manifest:
     """Fill `group` of every entry and `part` of every used one; an excluded image has a group and no part.
 
-    Groups are the components of same patient, same lesion, same file and `pairs`; look-alikes are not held against a
-    publisher's parts. `holdout` deals them to `shares`
+    Groups are the components of same patient, same lesion, same file and `pairs`. `holdout` deals them to `shares`
     by class, `folds` to `k` equal folds, `hash` as `by_hash` says, and `official` keeps the publisher's part of each
-    image and deals the groups that have none. A group that publishers parted stays parted: the audit reports it. As
-    no publisher has a calibration part, `official` deals one out of the groups that are in the official training part
-    alone, as large beside `train` as in `shares`; nothing is taken from validation or test.
+    image and deals the groups that have none. A group that publishers parted stays parted: the audit reports it.
+    Look-alikes that they parted are no group. As no publisher has a calibration part, `official` deals one out of the
+    groups that are in the official training part alone, as large beside `train` as in `shares`; nothing is taken from
+    validation or test.
     Raises DataError for shares that do not sum to 1 or name an unknown part, and for fewer than two folds.
     """
     shares = _checked(folds(k) if method == "folds" else shares)
@@ -193,8 +193,8 @@ def split_manifest(
     samples = [entry.sample for entry in entries]
     pairs = list(pairs)
     linked = groups.same_file([entry.sha256 for entry in entries])
-    linked += [(pair.a, pair.b) for pair in pairs if pair.kind != "alike"]
-    alike = [(pair.a, pair.b) for pair in pairs if pair.kind == "alike"]
+    linked += [(pair.a, pair.b) for pair in pairs if pair.duplicate]
+    alike = [(pair.a, pair.b) for pair in pairs if not pair.duplicate]
     if method == "official":
         alike = _within_official_parts(samples, linked, alike)
     parted = groups.members(samples, linked + alike)

@@ -22,11 +22,14 @@ class Row(NamedTuple):
     """Why the row is malformed, or empty."""
 
 
-def in_folder(root: Path, name: str, also: str = "") -> Path:
-    """The table of a set. Raises DataError when it is not there; `also` says what is there in its place."""
+def in_folder(root: Path, name: str, *, of: str = "", also: str = "") -> Path:
+    """The table of a set. Raises DataError when it is not there: the message says `of` what set a table of a common
+    name is, and what is there `also`.
+    """
     path = root / name
     if not path.is_file():
-        raise DataError(f"{root}: {name} is not there{also}; give the folder that holds it")
+        wanted = f"{name} of {of}" if of else name
+        raise DataError(f"{root}: {wanted} is not there{also}; give the folder that holds it")
     return path
 
 

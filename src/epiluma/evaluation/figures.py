@@ -77,13 +77,11 @@ class View:
         """(n,) all true."""
         return np.ones(len(self.table), bool)
 
-    def one_photo_each(self, weights: Weights) -> Floats:
-        """`weights`, or ones, shared among the photos of each lesion: a figure then expects one photo of each, drawn
-        at random, as a lesion is when it is screened.
-        """
+    @cached_property
+    def photos_of_lesion(self) -> Ints:
+        """(n,) how many photos its lesion has."""
         _, lesion, photos = np.unique(self.table.group, return_inverse=True, return_counts=True)
-        drawn: Floats = (1.0 if weights is None else weights) / photos[lesion]
-        return drawn
+        return photos[lesion]
 
     def lesions(self, among: Bools) -> int:
         """Number of lesions with a photo in `among`."""
@@ -135,6 +133,11 @@ def _malignant(view: View) -> dict[str, Bools]:
 
 def _benign(view: View) -> dict[str, Bools]:
     return {"benign": ~view.malignant}
+
+
+def _one_photo_each(view: View, weights: Weights) -> Floats:
+    """Weights under which a figure expects one photo of each lesion, drawn at random, as when it is screened."""
+    return (1.0 if weights is None else weights) / view.photos_of_lesion
 
 
 def _caught_by_lesion(view: View, positive: Bools, weights: Weights) -> Floats:
@@ -189,7 +192,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         key="malignant_auc_by_lesion",
         section="probabilities",
         title="AUC, malignant or benign lesions",
-        formula=lambda v, w: metrics.auc(v.table.risk, v.malignant, v.one_photo_each(w)),
+        formula=lambda v, w: metrics.auc(v.table.risk, v.malignant, _one_photo_each(v, w)),
         kinds=_malignant_and_benign,
     ),
     Definition(

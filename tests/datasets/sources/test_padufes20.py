@@ -108,7 +108,7 @@ def test_a_bad_value_is_explained_with_its_line(tmp_path: Path, column: str, val
 
 
 def test_a_folder_without_the_table_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=rf"{tmp_path}: metadata\.csv is not there"):
+    with pytest.raises(DataError, match=rf"{tmp_path}: metadata\.csv of PAD-UFES-20 is not there"):
         padufes20.read(tmp_path)
 
 

@@ -28,7 +28,7 @@ _COLUMNS = {
 
 def read(root: Path) -> Reading:
     """All images that the metadata names. Raises DataError for a missing or unreadable table."""
-    rows = table.rows(table.in_folder(root, "metadata.csv"), _COLUMNS)
+    rows = table.rows(table.in_folder(root, "metadata.csv", of="PAD-UFES-20"), _COLUMNS)
     images = fields.index_images(root, _IMAGE_FOLDERS)
     return table.collect(rows, lambda row: _sample(row.values, root, images), id_column="img_id")
 

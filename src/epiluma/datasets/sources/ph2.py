@@ -28,7 +28,7 @@ _NAME = re.compile(r"IMD[0-9]{1,6}")
 def read(root: Path) -> Reading:
     """All images that the table names. Raises DataError for a missing or unreadable table."""
     also = "; PH2_dataset.xlsx is, but only the text table of the same archive is read"
-    path = table.in_folder(root, _TABLE, also if (root / "PH2_dataset.xlsx").is_file() else "")
+    path = table.in_folder(root, _TABLE, also=also if (root / "PH2_dataset.xlsx").is_file() else "")
     return table.collect(_rows(path), lambda row: _sample(row.values, root), id_column="Name")
 
 

@@ -50,8 +50,8 @@ def render(
         findings=findings,
         reasons=facts.reasons(manifest),
         pairs=pictures.pairs_side_by_side(manifest.entries, pairs, count=PAIRS),
-        pair_count=sum(pair.kind != "alike" for pair in pairs),
-        look_alikes=sum(pair.kind == "alike" for pair in pairs),
+        pair_count=sum(pair.duplicate for pair in pairs),
+        look_alikes=sum(not pair.duplicate for pair in pairs),
         sheet=data_sheet(manifest),
         **_of_what_is_used(manifest, inspections, seed),
     )

@@ -109,12 +109,12 @@ def pairs_side_by_side(entries: Sequence[Entry], pairs: Sequence[Pair], *, count
     def worst_first(pair: Pair) -> tuple[bool, bool, bool, bool, float]:
         a, b = entries[pair.a], entries[pair.b]
         same = a.sample.source == b.sample.source
-        return pair.kind == "alike", not _crosses(a, b), same, _same_subject(a, b) == "lesion", -pair.score
+        return not pair.duplicate, not _crosses(a, b), same, _same_subject(a, b) == "lesion", -pair.score
 
     result = []
     for pair in sorted(pairs, key=worst_first)[:count]:
         a, b = entries[pair.a], entries[pair.b]
-        kind = "look-alike" if pair.kind == "alike" else pair.kind
+        kind = pair.kind if pair.duplicate else "look-alike"
         result.append(PairOfPictures(picture(a), picture(b), f"{kind}, {pair.score:.3f}{_said(a, b)}"))
     return result
 
