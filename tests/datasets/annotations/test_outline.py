@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from pycocotools import mask as coco_mask
@@ -91,6 +91,7 @@ def test_pixels_that_touch_at_a_corner_are_parts_of_their_own_along_edges_and_on
 @pytest.mark.parametrize("shape", ["rectangle", "circle", "polygon"])
 @settings(max_examples=50, deadline=None)
 @given(corners=st.lists(st.tuples(st.floats(-30, 60), st.floats(-30, 60)), min_size=2, max_size=2))
+@example(corners=[(36.0, 0.0), (47.0, -21.0)])
 def test_shapes_are_drawn_as_labelme_draws_them_on_the_whole_image(
     shape: str, corners: list[tuple[float, float]]
 ) -> None:
@@ -113,6 +114,7 @@ def test_shapes_are_drawn_as_labelme_draws_them_on_the_whole_image(
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.floats(-9, 40), st.floats(-9, 40)), min_size=3, max_size=8))
+@example([(1.0, 0.0), (1.0, 1.0), (2.3, 4.0)])
 def test_edge_polygons_with_fractions_are_filled_as_on_the_whole_image(points: list[tuple[float, float]]) -> None:
     code = coco_mask.merge(coco_mask.frPyObjects([np.array(points).ravel().tolist()], 25, 30))
     found = outline.fill_edges("lesion", [np.array(points)], 30, 25)

@@ -34,6 +34,8 @@ MAX_CORNERS = 50_000
 """Of the polygons that are written for one region; past that a run-length code is the shorter."""
 MAX_PERIMETER = 2_000_000
 """Pixels; pycocotools needs some 100 bytes for each."""
+_FINE = 5
+"""Steps of a pixel to which pycocotools rounds corners (`scale` in its maskApi.c)."""
 
 
 def points_of(flat: list[float] | list[list[float]], *, least: int) -> Points:
@@ -124,13 +126,16 @@ def fill_edges(label: str, polygons: list[Points], width: int, height: int) -> R
         steps = np.abs(np.diff(polygon, axis=0, append=polygon[:1])).max(axis=1)
         if steps.sum() > MAX_PERIMETER:
             raise DataError(f"a polygon whose outline is longer than {MAX_PERIMETER:,} pixels")
-    # A whole-number shift changes nothing in the result, and small regions of large images stay cheap.
+    # The box alone is filled, so that small regions of large images stay cheap. A shift by whole pixels changes nothing
+    # once the corners lie on the grid to which pycocotools rounds them; before, it may change how they round.
     left, top = (max(0, math.floor(low)) for low in everything.min(axis=0))
     right, bottom = (math.ceil(high) + 1 for high in everything.max(axis=0))
     box = min(height, bottom) - top, min(width, right) - left
     if min(box) <= 0:
         return None
-    codes = coco_mask.frPyObjects([(p - [left, top]).ravel().tolist() for p in polygons], *box)
+    shift = np.array([left, top])
+    shifted = [np.where(shift > 0, np.trunc(_FINE * p + 0.5) / _FINE - shift, p) for p in polygons]
+    codes = coco_mask.frPyObjects([p.ravel().tolist() for p in shifted], *box)
     filled = runs.unpack(coco_mask.merge(codes)["counts"].decode("ascii"))
     return region_of(label, runs.mask_of(filled, *box, by_column=True), left=left, top=top)
 
@@ -153,11 +158,11 @@ def fill_centres(label: str, points: Points, width: int, height: int, shape: str
     right, bottom = np.minimum(whole.max(axis=0) + 1, [width, height]).tolist()
     if right <= left or bottom <= top:
         return None
-    canvas = Image.new("L", (right - left, bottom - top))
-    xy = [(int(x), int(y)) for x, y in whole - [left, top]]
+    canvas = Image.new("L", (right, bottom))  # not the box alone: Pillow's slopes round differently when shifted
+    xy = [(int(x), int(y)) for x, y in whole]
     draw = ImageDraw.Draw(canvas)
     {"polygon": draw.polygon, "rectangle": draw.rectangle, "circle": draw.ellipse}[shape](xy, fill=1, outline=1)
-    return region_of(label, np.asarray(canvas), left=left, top=top)
+    return region_of(label, np.asarray(canvas)[top:, left:], left=left, top=top)
 
 
 def centre_polygons(region: Region) -> list[Pixels]:
