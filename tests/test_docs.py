@@ -21,7 +21,7 @@ from epiluma.datasets.manifest import Entry
 from epiluma.datasets.record import Sample
 from epiluma.datasets.rules import Rules
 from epiluma.export import config
-from epiluma.models.registry import REGISTRY
+from epiluma.models.registry import PRESETS, SEGMENTERS
 from epiluma.training import recipe
 
 ROOT = Path(__file__).parents[1]
@@ -233,7 +233,7 @@ def test_the_recipe_reference_has_each_key_with_its_default() -> None:
     ("page", "name"),
     [
         *(("data.md", name) for name in sorted(CATALOG)),
-        *(("recipe.md", name) for name in sorted(REGISTRY)),
+        *(("models.md", name) for name in sorted({**PRESETS, **SEGMENTERS})),
         *(("augmentation.md", name) for name in sorted(RECIPES)),
     ],
 )
@@ -274,7 +274,8 @@ def column_names(line: str) -> list[str]:
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.toml")), ids=lambda path: path.name)
 def test_recipes_that_come_with_the_project_can_be_read(path: Path) -> None:
     assert recipe.load(path).name == path.stem
-    assert config.load(path).size >= 32
+    if "[bundle]" in path.read_text(encoding="utf-8"):
+        assert config.load(path).size >= 32
 
 
 def test_the_predictions_reference_has_each_field_and_column() -> None:

@@ -12,14 +12,69 @@ import io
 import re
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
 
 import msgspec
 
+from epiluma.bundle_manifest import (
+    FP32,
+    Abstention,
+    AccuracyPoint,
+    Calibration,
+    CalibrationChoice,
+    Conformal,
+    DecisionRule,
+    FileEntry,
+    Fitted,
+    Graph,
+    KnownAnswer,
+    Manifest,
+    Metric,
+    Modality,
+    OperatingPoint,
+    Outline,
+    OutlineAnswer,
+    Preprocessing,
+    Probability,
+    Provenance,
+    Scorecard,
+    Variant,
+)
 from epiluma.errors import EpilumaError
-from epiluma.taxonomy import Taxonomy
+
+__all__ = [
+    "BUNDLE_ID",
+    "FP32",
+    "MANIFEST",
+    "MAX_BYTES",
+    "Abstention",
+    "AccuracyPoint",
+    "Bundle",
+    "BundleError",
+    "Calibration",
+    "CalibrationChoice",
+    "Conformal",
+    "DecisionRule",
+    "FileEntry",
+    "Fitted",
+    "Graph",
+    "KnownAnswer",
+    "Manifest",
+    "Metric",
+    "Modality",
+    "OperatingPoint",
+    "Outline",
+    "OutlineAnswer",
+    "Preprocessing",
+    "Probability",
+    "Provenance",
+    "Scorecard",
+    "Variant",
+    "build",
+    "load",
+    "write",
+]
 
 MANIFEST = "manifest.json"
 BUNDLE_ID = "bundle.id"
@@ -27,9 +82,6 @@ MAX_BYTES = 512 * 1024 * 1024
 """A bundle larger than this is refused unread."""
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-
-Modality = Literal["dermoscopy", "clinical"]
-Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class BundleError(EpilumaError):
@@ -39,155 +91,6 @@ class BundleError(EpilumaError):
         super().__init__(f"{file}: {reason}")
         self.file = file
         self.reason = reason
-
-
-class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of every part of the manifest: immutable, and an unknown field is an error."""
-
-
-class Preprocessing(_Record, frozen=True, kw_only=True):
-    """How a photo becomes the network's input: shorter side to `size`, centre crop, scale. RGB, NCHW."""
-
-    size: Annotated[int, msgspec.Meta(ge=32, le=1024)]
-    """Side of the square input, pixels."""
-    mean: tuple[float, float, float]
-    """Subtracted from pixel values in [0, 1]."""
-    std: tuple[float, float, float]
-    """Divides after the mean is subtracted."""
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
-
-
-class Calibration(_Record, frozen=True, kw_only=True):
-    """How logits become probabilities: softmax(logits / temperature), at the prevalence named here."""
-
-    method: Literal["temperature"]
-    temperature: Annotated[float, msgspec.Meta(gt=0)]
-    prevalence: tuple[Probability, ...]
-    """Share of each leaf at which the probabilities are calibrated, in the taxonomy's order; sums to 1."""
-    prevalence_source: str
-    n: int
-    """Images the temperature was fitted on."""
-
-
-class DecisionRule(_Record, frozen=True, kw_only=True):
-    """How probabilities become one diagnosis: the largest p(k) / prior(k)^prior_power * cost(k)."""
-
-    prior_power: Annotated[float, msgspec.Meta(ge=0, le=1)]
-    """0 takes the most probable class; 1 undoes the prevalence fully (best for balanced accuracy)."""
-    cost: tuple[float, ...]
-    """Relative cost of missing each leaf, in the taxonomy's order; all 1 for balanced accuracy."""
-
-
-class OperatingPoint(_Record, frozen=True, kw_only=True):
-    """The threshold on malignancy risk at or above which a person is referred."""
-
-    name: str
-    threshold: Probability
-    target: str
-    """The rule that set the threshold, in words."""
-    sensitivity: Probability
-    """Melanoma sensitivity by lesion on the calibration part."""
-    sensitivity_lower_bound: Probability
-    """One-sided 95% Clopper-Pearson lower bound of `sensitivity`."""
-    lesions: int
-    """Melanoma lesions in the calibration part."""
-    specificity: Probability
-    """Share of benign lesions below the threshold, calibration part."""
-
-
-class KnownAnswer(_Record, frozen=True, kw_only=True):
-    """A drawn input and the probabilities that the exported graph gave for it."""
-
-    seed: int
-    """Seed of `epiluma.inference.session.known_input`."""
-    probabilities: tuple[Probability, ...]
-
-
-class Provenance(_Record, frozen=True, kw_only=True):
-    """Where the weights come from, enough to rebuild them."""
-
-    recipe: str
-    """Name of the training recipe."""
-    recipe_sha256: str
-    data_manifest_sha256: str
-    architecture: str
-    starting_weights: str
-    epiluma_version: str
-    training_data: str
-
-
-class Metric(_Record, frozen=True, kw_only=True):
-    """One figure with its interval: a bootstrap by lesion unless the method says otherwise."""
-
-    value: float
-    lower: float
-    upper: float
-    n: int
-    """Lesions (or images, when the name says so) behind the figure."""
-
-
-class Scorecard(_Record, frozen=True, kw_only=True):
-    """Figures on the held-out test part, by metric name, for the whole part and for named subsets."""
-
-    part: str
-    metrics: dict[str, dict[str, Metric]]
-    """subset -> metric -> figure; the subset `all` is always there."""
-    command: str
-    """The command that prints these figures."""
-
-
-class FileEntry(_Record, frozen=True, kw_only=True):
-    """One file of the bundle."""
-
-    sha256: str
-    bytes: int
-
-
-class Manifest(_Record, frozen=True, kw_only=True):
-    """All that a runner needs to know about a bundle."""
-
-    format: Literal[1]
-    name: str
-    created: str
-    """Date, ISO 8601."""
-    modality: Modality
-    taxonomy: Taxonomy
-    graph: str
-    """File name of the ONNX graph: input `image` (N,3,S,S) float32, output `logits` (N,leaves) float32 and, where
-    photos are to be compared, `features` (N,d) float32."""
-    preprocessing: Preprocessing
-    views: Literal[1, 4]
-    """1: the photo as it is; 4: the logits are averaged over its four mirror images, at four times the cost."""
-    calibration: Calibration
-    decision: DecisionRule
-    operating_point: OperatingPoint
-    known_answers: tuple[KnownAnswer, ...]
-    scorecard: Scorecard | None
-    provenance: Provenance
-    licence: str
-    licence_note: str
-    """What a person must know before using the weights, in one sentence."""
-    non_commercial: bool
-    files: dict[str, FileEntry]
-
-    def __post_init__(self) -> None:
-        leaves = len(self.taxonomy.leaves)
-        lengths = {
-            "calibration.prevalence": len(self.calibration.prevalence),
-            "decision.cost": len(self.decision.cost),
-            **{f"known_answers[{i}]": len(answer.probabilities) for i, answer in enumerate(self.known_answers)},
-        }
-        for where, length in lengths.items():
-            if length != leaves:
-                raise ValueError(f"{where} has {length} values for {leaves} diagnoses")
-        if not self.known_answers:
-            raise ValueError("known_answers is empty: a session could not check the graph")
-        if self.graph not in self.files:
-            raise ValueError(f"graph {self.graph!r} is not among the files")
-
-    def canonical(self) -> bytes:
-        """The one byte string that stands for this manifest: sorted keys, no spaces, a final newline."""
-        return msgspec.json.encode(self, order="sorted") + b"\n"
 
 
 @dataclass(frozen=True)
@@ -201,8 +104,26 @@ class Bundle:
 
     @property
     def graph(self) -> bytes:
-        """The ONNX graph."""
+        """The ONNX graph that runs."""
         return self.files[self.manifest.graph]
+
+    @property
+    def graphs(self) -> tuple[str, ...]:
+        """Names of the graphs that it holds, the default one first."""
+        return (FP32, *(variant.name for variant in self.manifest.variants))
+
+    def using(self, name: str) -> Bundle:
+        """The same bundle, same id, with the graph of this name, and what was fitted on it, as the one that runs.
+
+        Raises BundleError when it holds no such graph.
+        """
+        if name == FP32:
+            return self
+        for variant in self.manifest.variants:
+            if variant.name == name:
+                facts = {field: getattr(variant, field) for field in Graph.__struct_fields__}
+                return replace(self, manifest=msgspec.structs.replace(self.manifest, **facts))
+        raise BundleError(self.manifest.name, f"holds no graph {name!r}; it has {', '.join(self.graphs)}")
 
 
 def load(path: Path | str) -> Bundle:
@@ -229,10 +150,13 @@ def build(manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
 def write(bundle: Bundle, path: Path | str) -> Path:
     """Write a bundle as a folder, or as one file when the name ends in `.epiluma`; replaces the bundle that was there.
 
-    Raises BundleError when the folder holds anything else: nothing but an older bundle is ever deleted.
+    Raises BundleError when the folder holds anything else (nothing but an older bundle is ever deleted), and for
+    the view of a bundle that `using` gives.
     """
     path = Path(path)
     contents = _contents(bundle)
+    if _sha256(contents[MANIFEST]) != bundle.id:
+        raise BundleError(str(path), "what is written is the bundle itself, not its view through one of its variants")
     if path.suffix == ".epiluma":
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(_archive(contents))

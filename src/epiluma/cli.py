@@ -8,7 +8,12 @@ from typing import Any
 import click
 
 from epiluma import __version__
+from epiluma.cli_compare import compare
+from epiluma.cli_convert import convert
 from epiluma.cli_data import data
+from epiluma.cli_evaluate import evaluate
+from epiluma.cli_lab import choose, export, predict, train
+from epiluma.cli_search import search
 from epiluma.errors import EpilumaError
 
 _PATHS = click.Path(path_type=Path)
@@ -51,109 +56,8 @@ def screen(ctx: click.Context, photos: tuple[Path, ...], bundle: Path | None, as
     ctx.exit(screen_files(photos, bundle=bundle, as_json=as_json, html=html))
 
 
-@main.command()
-@click.argument("config", type=_FILE)
-@click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key: phases.1.learning_rate=0.02."
-)
-@click.option("--out", type=_PATHS, metavar="FOLDER", help="Run folder; runs/NAME when not given.")
-def train(config: Path, overrides: tuple[str, ...], out: Path | None) -> None:
-    """Train what the recipe CONFIG (TOML) says; goes on where an earlier run was stopped."""
-    from epiluma.training import recipe as recipes
-    from epiluma.training import run
-
-    recipe = recipes.load(config, overrides)
-    checkpoint = run.train(recipe, out or Path("runs") / recipe.name)
-    click.echo(f"trained: {checkpoint}")
-
-
-@main.command()
-@click.argument("config", type=_FILE)
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="The same changes as in training.")
-@click.option("--run", "folder", type=_PATHS, metavar="FOLDER", help="Finished run; runs/NAME when not given.")
-@click.option("--out", type=_PATHS, required=True, metavar="PATH", help="Bundle folder, or a file ending in .epiluma.")
-def export(config: Path, overrides: tuple[str, ...], folder: Path | None, out: Path) -> None:
-    """Make a bundle of a finished run: ONNX, parity proof, calibration, threshold, scorecard."""
-    from epiluma.export import config as configs
-    from epiluma.export.ship import PREDICTIONS, ship
-    from epiluma.training import recipe as recipes
-
-    recipe = recipes.load(config, overrides)
-    folder = folder or Path("runs") / recipe.name
-    shipped = ship(recipe, configs.load(config), folder, out)
-    click.echo(f"bundle {shipped.bundle.id[:12]}: {out}")
-    click.echo(f"largest probability difference from PyTorch: {shipped.parity:.1e}")
-    click.echo(f"predictions: {folder / PREDICTIONS}")
-
-
-@main.command()
-@click.argument("config", type=_FILE)
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="The same changes as in training.")
-@click.option("--run", "folder", type=_PATHS, metavar="FOLDER", help="Finished run; runs/NAME when not given.")
-@click.option(
-    "--epoch", "epochs", multiple=True, type=click.Choice(["best", "last"]), help="Repeatable; both if not given."
-)
-@click.option(
-    "--size", "sizes", multiple=True, type=click.IntRange(32, 1024), help="Repeatable; [bundle] size if not given."
-)
-@click.option("--views", multiple=True, type=click.Choice([1, 4]), help="Repeatable; both if none.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per line instead of a table.")
-def choose(
-    *,
-    config: Path,
-    overrides: tuple[str, ...],
-    folder: Path | None,
-    epochs: tuple[Any, ...],
-    sizes: tuple[int, ...],
-    views: tuple[Any, ...],
-    as_json: bool,
-) -> None:
-    """Compare epochs, input sizes and numbers of views of a finished run, on the validation part alone."""
-    import msgspec
-    from rich.console import Console
-
-    from epiluma.export import choose as choices
-    from epiluma.export import config as configs
-    from epiluma.training import recipe as recipes
-
-    recipe = recipes.load(config, overrides)
-    folder, sizes = folder or Path("runs") / recipe.name, sizes or (configs.load(config).size,)
-    found = choices.compare(recipe, folder, epochs=epochs or ("best", "last"), sizes=sizes, views=views or (1, 4))
-    if as_json:
-        for choice in found:
-            click.echo(msgspec.json.encode(choice))
-    else:
-        Console().print(choices.render(found))
-
-
-@main.command()
-@click.argument("predictions", type=_FILE)
-@click.option("--part", default="test", show_default=True, help="Part of the split to score.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
-@click.option("--markdown", type=_FILE, metavar="FILE", help="Also write the tables to FILE as Markdown.")
-@click.option("--allow-leakage", is_flag=True, help="Score leaking data all the same; every page then says so.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
-def evaluate(
-    *, predictions: Path, part: str, as_json: bool, markdown: Path | None, allow_leakage: bool, seed: int
-) -> None:
-    """Score a PREDICTIONS table: every figure with its interval, beside the majority baseline."""
-    from rich.console import Console
-
-    from epiluma.evaluation import report
-
-    evaluation = report.evaluate_file(predictions, part=part, allow_leakage=allow_leakage, seed=seed)
-    if markdown:
-        try:
-            markdown.parent.mkdir(parents=True, exist_ok=True)
-            markdown.write_text(report.to_markdown(evaluation), encoding="utf-8")
-        except OSError as error:
-            raise click.UsageError(f"--markdown {markdown}: cannot be written ({error.strerror})") from error
-    if as_json:
-        click.echo(report.to_json(evaluation))
-    else:
-        Console().print(report.to_rich(evaluation))
-
-
+for command in (train, predict, export, convert, choose, evaluate, compare, search):
+    main.add_command(command)
 main.add_command(data)
 
 
@@ -214,10 +118,13 @@ def bundle() -> None:
 def bundle_verify(path: Path) -> None:
     """Check every byte of the bundle at PATH, and that this machine computes its known answers."""
     from epiluma import bundle as bundles
+    from epiluma.inference.outline import Outliner
     from epiluma.inference.session import Session
 
     verified = bundles.load(path)
     Session(verified)
+    if verified.manifest.outline:
+        Outliner(verified)
     click.echo(f"{path}: intact, known answers hold, id {verified.id}")
 
 
@@ -259,6 +166,16 @@ def bench_data(root: Path | None, originals: Path | None, as_json: bool) -> None
     from epiluma.bench.data import run
 
     run(root, originals=originals, as_json=as_json)
+
+
+@bench.command("train")
+@click.argument("originals", type=_PATHS, required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+def bench_train(originals: Path | None, as_json: bool) -> None:
+    """Time our training step against a plain PyTorch loop; without ORIGINALS, on drawn lesions."""
+    from epiluma.bench.train import run
+
+    run(originals, as_json=as_json)
 
 
 @bench.command("audit")

@@ -6,7 +6,6 @@ comes from one set of metrics. On disk it is a CSV whose first line is a JSON he
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from epiluma import headed_csv
 from epiluma.errors import EpilumaError
 
 FORMAT = 1
@@ -92,71 +92,48 @@ class Predictions:
 def write(predictions: Predictions, path: Path | str) -> None:
     """Write the table; probabilities keep six decimals."""
     header, subgroups = predictions.header, sorted(predictions.subgroups)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.write("# " + msgspec.json.encode(header, order="sorted").decode() + "\n")
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*_FIXED, *(f"p_{code}" for code in header.codes), *subgroups])
-        for i in range(len(predictions)):
-            diagnosis = int(predictions.diagnosis[i])
-            writer.writerow(
-                [
-                    predictions.image_id[i],
-                    predictions.group[i],
-                    predictions.part[i],
-                    header.codes[int(predictions.truth[i])],
-                    header.codes[diagnosis] if diagnosis >= 0 else "",
-                    int(predictions.referred[i]),
-                    *(f"{p:.6f}" for p in predictions.probabilities[i]),
-                    *(predictions.subgroups[name][i] for name in subgroups),
-                ]
-            )
+    names = np.array([*header.codes, ""])  # the last for -1, could not be judged
+    columns = zip(
+        *(predictions.image_id, predictions.group, predictions.part),
+        *(names[predictions.truth], names[predictions.diagnosis], predictions.referred.astype(int)),
+        *([f"{p:.6f}" for p in column] for column in predictions.probabilities.T),
+        *(predictions.subgroups[name] for name in subgroups),
+        strict=True,
+    )
+    headed_csv.write(path, header, [*_columns(header), *subgroups], columns)
 
 
 def read(path: Path | str) -> Predictions:
     """Read a table. Raises PredictionsError with file and line."""
-    path = Path(path)
-    with path.open(encoding="utf-8", newline="") as file:
-        first = file.readline()
-        if not first.startswith("# "):
-            raise PredictionsError(f"{path}: line 1: expected a '# {{...}}' header")
-        try:
-            header = msgspec.json.decode(first[2:], type=Header)
-        except msgspec.DecodeError as error:
-            raise PredictionsError(f"{path}: line 1: {error}") from error
-        reader = csv.reader(file)
-        names = next(reader, [])
-        expected = [*_FIXED, *(f"p_{code}" for code in header.codes)]
-        if names[: len(expected)] != expected:
-            raise PredictionsError(f"{path}: line 2: expected columns {', '.join(expected)}")
-        rows = list(reader)
-    for number, row in enumerate(rows, 3):
-        if len(row) != len(names):
-            raise PredictionsError(f"{path}: line {number}: {len(row)} cells for {len(names)} columns")
-        if row[5] not in ("0", "1"):
-            raise PredictionsError(f"{path}: line {number}: referred must be 0 or 1, not {row[5]!r}")
-    return _parse(path, header, names[len(expected) :], rows)
+    found = headed_csv.read(path, Header, _columns, PredictionsError)
+    for number, cells in found.lines:
+        if cells[5] not in ("0", "1"):
+            raise PredictionsError(f"{path}: line {number}: referred must be 0 or 1, not {cells[5]!r}")
+    return _parse(Path(path), found.header, found.columns[len(_columns(found.header)) :], found.lines)
 
 
-def _parse(path: Path, header: Header, subgroup_names: Sequence[str], rows: list[list[str]]) -> Predictions:
+def _columns(header: Header) -> list[str]:
+    return [*_FIXED, *(f"p_{code}" for code in header.codes)]
+
+
+def _parse(path: Path, header: Header, subgroup_names: Sequence[str], rows: list[headed_csv.Line]) -> Predictions:
     index = {code: i for i, code in enumerate(header.codes)}
     leaves, fixed = len(header.codes), len(_FIXED)
 
     def column(i: int) -> npt.NDArray[np.str_]:
-        return np.array([row[i] for row in rows], dtype=np.str_)
+        return np.array([row.cells[i] for row in rows], dtype=np.str_)
 
     truth, diagnosis = np.empty(len(rows), np.intp), np.empty(len(rows), np.intp)
     probabilities = np.empty((len(rows), leaves))
-    for i, row in enumerate(rows):
+    for i, (number, row) in enumerate(rows):
         try:
             truth[i] = index[row[3]]
             diagnosis[i] = index[row[4]] if row[4] else -1
             probabilities[i] = [float(cell) for cell in row[fixed : fixed + leaves]]
         except (KeyError, ValueError) as error:
-            raise PredictionsError(f"{path}: line {i + 3}: cannot be read ({error!r})") from error
+            raise PredictionsError(f"{path}: line {number}: cannot be read ({error!r})") from error
         if not np.isfinite(probabilities[i]).all() or abs(probabilities[i].sum() - 1) > 1e-3:
-            raise PredictionsError(f"{path}: line {i + 3}: probabilities must be finite and sum to 1")
+            raise PredictionsError(f"{path}: line {number}: probabilities must be finite and sum to 1")
     return Predictions(
         header=header,
         image_id=column(0),

@@ -7,6 +7,7 @@ diagnoses (six tumours, nine classes) is data, not code.
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -24,6 +25,10 @@ class UnknownDiagnosis(EpilumaError):
         hint = f"; nearest: {', '.join(near)}" if near else ""
         super().__init__(f"unknown diagnosis {label!r}{hint}")
         self.label = label
+
+
+class TaxonomyError(EpilumaError):
+    """A file that holds no taxonomy; the message names the file and the key."""
 
 
 class Diagnosis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,6 +103,19 @@ class Taxonomy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if wanted and wanted in {name.casefold() for name in names}:
                 return leaf
         raise UnknownDiagnosis(label, [name for leaf in self.leaves for name in (leaf.code, leaf.name, *leaf.synonyms)])
+
+
+def load(path: Path) -> Taxonomy:
+    """A taxonomy of one's own: a TOML file with a `[[leaves]]` table for each diagnosis, in the order of the outputs.
+
+    Raises TaxonomyError that names the file and the key.
+    """
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Taxonomy)
+    except OSError as error:
+        raise TaxonomyError(f"{path}: {error.strerror}") from error
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise TaxonomyError(f"{path}: {error}") from error
 
 
 ISIC_2019 = Taxonomy(

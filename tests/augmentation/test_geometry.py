@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 
-from epiluma.augmentation import Recipe, augment, recipe
+from epiluma.augmentation import UNKNOWN, AugmentationError, Recipe, augment, augment_pairs, recipe
 from tests.augmentation.pictures import MANY, SIDE, channels_first, generator, photos, repeated
 
 
@@ -91,3 +92,59 @@ def test_stretch_keeps_the_area_that_is_seen() -> None:
     ratio = (across / down).log()
     assert float(ratio.abs().max()) < 0.32
     assert float(ratio.max() - ratio.min()) > 0.4, "both ways"
+
+
+def lesions(n: int) -> tuple[Tensor, Tensor]:
+    """Grey squares with a white disc off the middle, and the disc's mask."""
+    axis = torch.arange(SIDE)
+    disc = ((axis - SIDE * 0.4) ** 2)[:, None] + ((axis - SIDE * 0.6) ** 2)[None] <= (SIDE * 0.2) ** 2
+    squares = torch.full((SIDE, SIDE, 3), 60, dtype=torch.uint8)
+    squares[disc] = 255
+    return repeated(squares)[:n], disc.to(torch.uint8).expand(n, SIDE, SIDE).clone()
+
+
+def test_a_mask_moves_as_its_picture_does() -> None:
+    squares, masks = lesions(MANY)
+    moving = Recipe(flip=True, rotate=180, zoom=(0.5, 1.6), stretch=0.3, black_border=0.5)
+    pixels, moved = augment_pairs(squares, masks, moving, SIDE, generator())
+    assert moved is not None
+    bright = pixels[:, 0] > (255 + 60) / 2 / 255
+    differ = (bright != (moved == 1)).float().mean(dim=(1, 2))
+    assert float(differ.max()) < 0.02, "but for pixels on the edge"
+    assert set(moved.unique().tolist()) == {0, 1}
+
+
+def test_masks_leave_the_pictures_as_they_would_be() -> None:
+    squares, masks = lesions(MANY)
+    for name in ("dermoscopy", "framing"):
+        alone = augment(squares, recipe(name), SIDE, generator())
+        assert torch.equal(alone, augment_pairs(squares, masks, recipe(name), SIDE, generator())[0])
+
+
+def test_an_unknown_mask_stays_unknown() -> None:
+    squares, masks = lesions(4)
+    masks[1] = UNKNOWN
+    _, moved = augment_pairs(squares, masks, recipe("framing"), SIDE, generator())
+    assert moved is not None
+    assert (moved[1] == UNKNOWN).all()
+    assert (moved[[0, 2, 3]] != UNKNOWN).all()
+
+
+def test_a_black_border_is_black_and_without_lesion() -> None:
+    squares, masks = lesions(MANY)
+    shrunk = Recipe(zoom=(1.6, 1.6), black_border=1)
+    pixels, moved = augment_pairs(squares, masks, shrunk, SIDE, generator())
+    assert moved is not None
+    black = pixels.amax(dim=1) == 0
+    assert float(black.float().mean()) > 1 - 1 / 1.6**2 - 0.03, "all but the shrunken picture"
+    assert not (moved[black] == 1).any()
+    corners = torch.stack([black[:, 0, 0], black[:, 0, -1], black[:, -1, 0], black[:, -1, -1]], 1)
+    assert 0 < float(corners.float().mean()) <= 1
+    mirrored = augment(squares, Recipe(zoom=(1.6, 1.6)), SIDE, generator())
+    assert float((mirrored.amax(dim=1) == 0).float().mean()) == 0
+
+
+@pytest.mark.parametrize("masks", [torch.zeros(2, SIDE, SIDE), torch.zeros(2, SIDE, SIDE - 1, dtype=torch.uint8)])
+def test_masks_of_another_form_are_refused(masks: Tensor) -> None:
+    with pytest.raises(AugmentationError, match="uint8 masks, not"):
+        augment_pairs(lesions(2)[0], masks, recipe("flips"), SIDE, generator())

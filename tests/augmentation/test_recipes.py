@@ -23,7 +23,7 @@ def test_an_unknown_recipe_lists_the_known_ones() -> None:
 
 def test_recipes_have_the_names_that_were_promised() -> None:
     alone = {"hair", "ruler", "corners", "ink", "bubbles", "constancy"}
-    assert set(RECIPES) == {"none", "flips", "reference", "dermoscopy", "dermoscopy-full"} | alone
+    assert set(RECIPES) == {"none", "flips", "reference", "dermoscopy", "dermoscopy-full", "framing"} | alone
 
 
 @pytest.mark.parametrize("name", [*ARTEFACTS, "constancy"])
@@ -34,8 +34,9 @@ def test_a_change_alone_falls_on_every_image_and_changes_nothing_else(name: str)
 
 def test_the_full_recipe_has_every_change() -> None:
     full, plain = RECIPES["dermoscopy-full"], Recipe()
-    assert [field for field in Recipe.__struct_fields__ if getattr(full, field) == getattr(plain, field)] == []
-    assert all(0 < getattr(full, name) < 1 for name in SHARES)
+    same = [field for field in Recipe.__struct_fields__ if getattr(full, field) == getattr(plain, field)]
+    assert same == ["black_border"], "the border is for masks"
+    assert all(0 < getattr(full, name) < 1 for name in SHARES if name != "black_border")
 
 
 def test_the_reference_recipe_is_geometry_and_light_alone() -> None:

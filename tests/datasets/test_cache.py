@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -183,3 +184,40 @@ def test_a_killed_decode_is_not_taken_for_a_whole_one(data_set: Fixture, tmp_pat
     assert [Path(name).suffix for name in files(tmp_path)] == [".partial"]
     found = cache.decoded(catalog.read(data_set.name, data_set.root), size=SIZE, folder=tmp_path)
     assert all(square.any() for square in found)
+
+
+def test_masks_are_cut_as_their_photos_are(tmp_path: Path) -> None:
+    """A wide photo: both lose their sides, and the lesion stays where it is."""
+    photo = Image.new("RGB", (80, 40), (200, 150, 130))
+    photo.paste((60, 30, 20), (30, 10, 50, 30))
+    mask = Image.new("L", (80, 40), 0)
+    mask.paste(255, (30, 10, 50, 30))
+    photo.save(tmp_path / "a.png")
+    mask.save(tmp_path / "a_mask.png")
+    plain = Sample(image_id="a", path=tmp_path / "a.png", diagnosis="NV", source="s", modality="m", licence="l")
+    samples = [msgspec.structs.replace(plain, mask=tmp_path / "a_mask.png"), plain]
+    squares = cache.decoded(samples, size=20, folder=tmp_path / "cache")
+    found = cache.masks(samples, size=20, folder=tmp_path / "cache")
+    assert found.shape == (2, 20, 20)
+    np.testing.assert_array_equal(found[0], squares[0, ..., 0] < 130)
+    assert found[0].sum() == 100
+    assert (found[1] == cache.NO_MASK).all()
+
+
+def test_a_changed_mask_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "mask.png"
+    sample = Sample(image_id="a", path=path, diagnosis="NV", source="s", modality="m", licence="l", mask=path)
+    for value in (0, 255):
+        Image.new("L", (8, 8), value).save(path)
+        os.utime(path, (value, value))
+        assert (cache.masks([sample], size=8, folder=tmp_path / "cache")[0] == (value > 0)).all()
+
+
+def test_a_mask_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mask.png"
+    sample = Sample(image_id="a", path=path, diagnosis="NV", source="s", modality="m", licence="l", mask=path)
+    with pytest.raises(DataError, match=r"mask\.png: No such file"):
+        cache.masks([sample], size=8, folder=tmp_path / "cache")
+    path.write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"mask\.png: "):
+        cache.masks([sample], size=8, folder=tmp_path / "cache")

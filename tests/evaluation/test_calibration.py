@@ -1,20 +1,21 @@
-"""The temperature against known truths, the operating point against brute force."""
+"""Temperature and vector scaling against known truths and an independent optimiser."""
 
 from __future__ import annotations
 
 import math
-from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+import torch
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_softmax
-from scipy.stats import binomtest
+from sklearn.metrics import log_loss
 
-from epiluma.evaluation.calibration import MARGIN, TooFewLesions, choose_operating_point, fit_temperature
-from epiluma.evaluation.metrics import Bools, Floats, Ints
+from epiluma.bundle import Calibration
+from epiluma.evaluation.calibration import fit_calibration, fit_temperature, fit_vector, prevalence_weights
+from epiluma.evaluation.metrics import Floats, Ints
+from epiluma.inference.decide import probabilities_from_logits
 
 
 def draw_logits(temperature: float, n: int = 20_000) -> tuple[Floats, Ints]:
@@ -64,140 +65,143 @@ def test_logits_that_cannot_be_fitted_are_refused(logits: Floats, truth: Ints, r
         fit_temperature(logits, truth)
 
 
-class Part(NamedTuple):
-    """A calibration part."""
-
-    risk: Floats
-    melanoma: Bools
-    benign: Bools
-    group: Ints
+def draw_truth(scores: Floats, seed: int) -> Ints:
+    """Classes drawn with the probabilities softmax(scores)."""
+    chance = np.random.default_rng(seed).random((len(scores), 1))
+    return (np.exp(log_softmax(scores, axis=1)).cumsum(axis=1) > chance).argmax(axis=1)
 
 
-def draw_part(seed: int, melanomas: int = 70, others: int = 120, decimals: int = 3) -> Part:
-    """One to three photos a lesion; a third kind (malignant, no melanoma) belongs to neither mask."""
-    random = np.random.default_rng(seed)
-    kind = np.repeat([0, 1, 2], [melanomas, others, 20])
-    photos = random.integers(1, 4, len(kind))
-    lesion, kind = np.repeat(np.arange(len(kind)), photos), np.repeat(kind, photos)
-    risk = np.round(random.beta(np.where(kind == 1, 1.0, 4.0), np.where(kind == 1, 6.0, 2.0)), decimals)
-    return Part(risk, kind == 0, kind == 1, lesion)
+def draw_vector(n: int, seed: int = 0) -> tuple[Floats, Ints]:
+    """Logits of four classes that want the scales 0.5, 1, 1.5, 1 and the biases 0.4, 0, -0.4, 0."""
+    logits = np.random.default_rng(seed).normal(0, 2, (n, 4))
+    wanted = log_softmax(logits, axis=1) * (0.5, 1, 1.5, 1) + (0.4, 0, -0.4, 0)
+    return logits, draw_truth(wanted, seed + 1)
 
 
-def by_hand(part: Part, threshold: float) -> tuple[float, float, float]:
-    """(sensitivity, its lower bound, specificity), counted lesion by lesion."""
-    caught = [
-        all(part.risk[(part.group == lesion) & part.melanoma] >= threshold)
-        for lesion in np.unique(part.group[part.melanoma])
-    ]
-    spared = [
-        all(part.risk[(part.group == lesion) & part.benign] < threshold)
-        for lesion in np.unique(part.group[part.benign])
-    ]
-    bound = binomtest(sum(caught), len(caught), alternative="greater").proportion_ci(0.95, method="exact").low
-    return float(np.mean(caught)), float(bound), float(np.mean(spared))
+def test_a_known_scale_and_bias_are_found_again() -> None:
+    scale, bias = fit_vector(*draw_vector(40_000), temperature=1.0, strength=1e-9)
+    np.testing.assert_allclose(scale, (0.5, 1, 1.5, 1), atol=0.04)
+    np.testing.assert_allclose(bias - bias.mean(), (0.4, 0, -0.4, 0), atol=0.06)
 
 
-parts = st.builds(draw_part, st.integers(0, 2**32 - 1), decimals=st.sampled_from([1, 2, 4]))
+@pytest.mark.parametrize("strength", [1e-3, 0.1])
+def test_vector_scaling_is_where_another_optimiser_ends(strength: float) -> None:
+    logits, truth = draw_vector(300)
+    weights = np.random.default_rng(3).uniform(0.2, 2, 300)
+    share = np.bincount(truth, weights, minlength=4) / weights.sum()
+    scores = torch.log_softmax(torch.from_numpy(logits) / 1.3, dim=1)
+    scale, bias = torch.ones(4, dtype=torch.float64), torch.zeros(4, dtype=torch.float64)
+    for parameter in (scale, bias):
+        parameter.requires_grad_()
+    optimiser = torch.optim.LBFGS([scale, bias], max_iter=500, tolerance_grad=1e-10, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimiser.zero_grad()
+        own = torch.log_softmax(scores * scale + bias, dim=1)[torch.arange(300), torch.from_numpy(truth)]
+        pull = strength / (4 * torch.from_numpy(share)) * ((scale - 1) ** 2 + bias**2)
+        total = -(own * torch.from_numpy(weights)).sum() / weights.sum() + pull.sum()
+        total.backward()
+        return total
+
+    optimiser.step(loss)
+    found = fit_vector(logits, truth, temperature=1.3, strength=strength, weights=weights)
+    np.testing.assert_allclose(found.scale, scale.detach(), atol=1e-3)
+    np.testing.assert_allclose(found.bias, bias.detach(), atol=1e-3)
 
 
-@given(part=parts, sensitivity=st.sampled_from([0.8, 0.9, 0.97]), lower_bound=st.sampled_from([0.7, 0.85, 0.92]))
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 60), strength=st.sampled_from([1e-6, 0.01, 1.0]))
 @settings(max_examples=40, deadline=None)
-def test_the_threshold_is_the_largest_that_meets_both_demands(
-    part: Part, sensitivity: float, lower_bound: float
-) -> None:
-    point = choose_operating_point(*part, sensitivity=sensitivity, lower_bound=lower_bound)
-    reached, bound, specificity = by_hand(part, point.threshold)
-    assert point.sensitivity == pytest.approx(reached)
-    assert point.sensitivity_lower_bound == pytest.approx(bound)
-    assert point.specificity == pytest.approx(specificity)
-    assert point.lesions == 70
-    assert reached >= sensitivity
-    assert bound >= lower_bound
-
-    candidates = np.unique(part.risk)
-    meeting = [t for t in candidates if (got := by_hand(part, t))[0] >= sensitivity and got[1] >= lower_bound]
-    largest = max(meeting)
-    assert point.threshold <= largest - min(MARGIN, largest / 2) + 1e-12
-    below = candidates[candidates < largest]
-    if len(below) and largest - below[-1] >= 2 * MARGIN:
-        assert point.threshold == pytest.approx((largest + below[-1]) / 2)
+def test_vector_scaling_never_fits_worse_than_the_temperature(seed: int, n: int, strength: float) -> None:
+    random = np.random.default_rng(seed)
+    logits, truth = random.normal(0, 4, (n, 4)), random.integers(0, 4, n)
+    temperature = fit_temperature(logits, truth)
+    scale, bias = fit_vector(logits, truth, temperature=temperature, strength=strength)
+    before = log_softmax(logits / temperature, axis=1)
+    after = log_softmax(before * scale + bias, axis=1)
+    assert -after[np.arange(n), truth].mean() <= -before[np.arange(n), truth].mean() + 1e-12
 
 
-@given(part=parts)
-@settings(max_examples=25, deadline=None)
-def test_asking_for_more_sensitivity_never_raises_the_threshold(part: Part) -> None:
-    points = [choose_operating_point(*part, sensitivity=s, lower_bound=0.6) for s in (0.7, 0.8, 0.9, 0.97, 1.0)]
-    for easier, harder in pairwise(points):
-        assert harder.threshold <= easier.threshold
-        assert harder.sensitivity >= easier.sensitivity
-        assert harder.specificity <= easier.specificity
+def test_the_rarer_a_leaf_the_less_it_moves() -> None:
+    logits = np.zeros((200, 3))
+    truth = np.repeat([0, 1, 2], [150, 48, 2])
+    _, bias = fit_vector(logits, truth, temperature=1.0, strength=0.3)
+    free = np.log(np.bincount(truth) / 200)
+    moved = np.abs(bias / (free - free.mean()))
+    assert moved[0] > moved[1] > moved[2]
+    # a leaf without images has nothing that could hold it but the pull, which is strongest there
+    _, bias = fit_vector(np.zeros((10, 2)), np.zeros(10, int), temperature=1.0, strength=0.3)
+    assert abs(bias[1]) < 0.2 * abs(bias[0])
 
 
-@given(part=parts, noise=st.integers(0, 2**32 - 1))
-@settings(max_examples=25, deadline=None)
-def test_another_graph_within_1e_4_loses_no_caught_lesion(part: Part, noise: int) -> None:
-    assume(part.risk[part.melanoma].min() > 2 * MARGIN)
-    point = choose_operating_point(*part)
-    shift = np.random.default_rng(noise).uniform(-1e-4, 1e-4, len(part.risk))
-    assert by_hand(part._replace(risk=part.risk + shift), point.threshold)[0] >= point.sensitivity
+def test_a_number_added_to_all_logits_of_an_image_changes_nothing() -> None:
+    logits, truth = draw_vector(200)
+    shifted = logits + np.random.default_rng(1).normal(0, 5, (200, 1))
+    one, other = (fit_vector(z, truth, temperature=1.2, strength=0.01) for z in (logits, shifted))
+    np.testing.assert_allclose(one.scale, other.scale, atol=1e-3)
+    np.testing.assert_allclose(one.bias, other.bias, atol=1e-3)
 
 
-def test_crowded_risks_still_leave_the_margin() -> None:
-    risk = np.linspace(0.3, 0.301, 200)
-    melanoma = np.arange(200) % 2 == 0
-    point = choose_operating_point(risk, melanoma, ~melanoma, np.arange(200), sensitivity=0.9, lower_bound=0.8)
-    lowest_needed = risk[melanoma][10]
-    assert point.threshold == pytest.approx(lowest_needed - MARGIN)
-    assert point.sensitivity > 0.9
+EVEN = np.full(4, 0.25)
 
 
-def one_photo_each(melanomas: int, benign: int = 5) -> Part:
-    kind = np.arange(melanomas + benign) < melanomas
-    return Part(np.where(kind, 0.8, 0.1), kind, ~kind, np.arange(len(kind)))
+def fitted(logits: Floats, truth: Ints, **settings: object) -> Calibration:
+    group = np.arange(len(truth)) // 2
+    return fit_calibration(logits, truth, group, prevalence=EVEN, prevalence_source="test", **settings)  # type: ignore[arg-type]
 
 
-def test_too_few_melanomas_say_how_many_are_needed() -> None:
-    with pytest.raises(TooFewLesions, match=r"30 lesions, at least 36 needed.*0\.905 at best") as caught:
-        choose_operating_point(*one_photo_each(30))
-    assert (caught.value.found, caught.value.needed) == (30, 36)
-    with pytest.raises(TooFewLesions):
-        choose_operating_point(*one_photo_each(35))
-    point = choose_operating_point(*one_photo_each(36))
-    assert (point.sensitivity, point.specificity) == (1, 1)
-    assert point.sensitivity_lower_bound == pytest.approx(0.05 ** (1 / 36))
-    assert point.threshold == pytest.approx(0.45)
+def test_left_out_lesions_choose_the_method() -> None:
+    vector = fitted(*draw_vector(1500))
+    assert vector.method == "vector"
+    assert vector.choice is not None
+    assert vector.choice.temperature - vector.choice.vector > vector.choice.standard_error
+    random = np.random.default_rng(0)
+    logits = random.normal(0, 2, (300, 4))
+    one = fitted(logits * 1.7, draw_truth(logits, 2))
+    assert one.method == "temperature"
+    assert (one.scale, one.bias) == ((), ())
+    assert one.choice is not None
+    assert one.choice.temperature - one.choice.vector <= one.choice.standard_error
 
 
-@pytest.mark.parametrize(("melanomas", "benign"), [(0, 5), (40, 0)])
-def test_a_part_without_a_kind_is_refused(melanomas: int, benign: int) -> None:
-    with pytest.raises(TooFewLesions, match="0 lesions"):
-        choose_operating_point(*one_photo_each(melanomas, benign))
+def test_a_method_can_be_asked_for() -> None:
+    logits, truth = draw_vector(400)
+    assert fitted(logits, truth, method="temperature").choice is None
+    asked = fitted(logits, truth, method="vector")
+    assert len(asked.scale) == len(asked.bias) == 4
+    assert fitted(logits[:6], truth[:6], method="best").method == "temperature"  # three lesions cannot be left out
 
 
-def test_one_missed_photo_loses_the_lesion() -> None:
-    part = one_photo_each(40)
-    part = Part(
-        *(np.append(column, value) for column, value in zip(part, (0.3, True, False, part.group[0]), strict=True))
-    )
-    assert choose_operating_point(*part, sensitivity=1).threshold == pytest.approx(0.2)
-    assert choose_operating_point(*part, sensitivity=0.95, lower_bound=0.8).sensitivity == pytest.approx(39 / 40)
+def test_the_choice_predicts_new_images_better() -> None:
+    logits, truth = draw_vector(1500)
+    new, new_truth = draw_vector(4000, seed=50)
+    losses = {
+        method: log_loss(new_truth, probabilities_from_logits(new, fitted(logits, truth, method=method)))
+        for method in ("temperature", "best")
+    }
+    assert losses["best"] < losses["temperature"] - 0.01
 
 
-def test_images_referred_anyway_reach_every_threshold() -> None:
-    part = one_photo_each(40)
-    risk, anyway = part.risk.copy(), np.zeros(45, bool)
-    risk[0], anyway[[0, 44]] = 0.01, True
-    point = choose_operating_point(risk, *part[1:], sensitivity=1, also_referred=anyway)
-    assert point.threshold == pytest.approx(0.45)
-    assert point.sensitivity == 1
-    assert point.specificity == pytest.approx(4 / 5)
-    alone = choose_operating_point(risk, *part[1:], sensitivity=1)
-    assert alone.threshold == pytest.approx(0.005)
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=40))
+@settings(deadline=None)
+def test_weights_give_each_leaf_its_share(labels: list[int]) -> None:
+    truth, prevalence = np.array(labels), np.array([0.1, 0.2, 0.3, 0.4])
+    weights = prevalence_weights(truth, prevalence)
+    present = np.unique(truth)
+    shares = np.bincount(truth, weights, minlength=4)[present] / weights.sum()
+    np.testing.assert_allclose(shares, prevalence[present] / prevalence[present].sum())
+    assert weights.mean() == pytest.approx(1)
 
 
-@pytest.mark.parametrize("bad", [math.nan, -0.1, 1.5])
-def test_what_is_no_risk_is_refused(bad: float) -> None:
-    part = one_photo_each(40)
-    part.risk[3] = bad
-    with pytest.raises(ValueError, match="risk must lie"):
-        choose_operating_point(*part)
+def test_probabilities_hold_at_the_prevalence_that_is_named() -> None:
+    """Images of another mix than the named one: after fitting, the mean probability is the named share."""
+    random = np.random.default_rng(0)
+    named, here = np.array([0.7, 0.2, 0.1]), np.array([0.2, 0.4, 0.4])
+    truth = random.choice(3, 8_000, p=here)
+    seen = random.normal(np.array([-1.0, 0.5, 1.5])[truth], 1.0)
+    likelihood = -0.5 * (seen[:, None] - (-1.0, 0.5, 1.5)) ** 2
+    logits = likelihood + np.log(here)  # right here, and hence wrong at the named shares
+    group = np.arange(len(truth))
+    found = fit_calibration(logits, truth, group, prevalence=named, prevalence_source="", method="vector")
+    probabilities = probabilities_from_logits(logits, found)
+    weights = prevalence_weights(truth, named)
+    np.testing.assert_allclose(np.average(probabilities, axis=0, weights=weights), named, atol=0.02)

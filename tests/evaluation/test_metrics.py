@@ -44,6 +44,9 @@ EVERY_METRIC: dict[str, Metric] = {
     "auc": lambda d, w: metrics.auc(d.risk, d.positive, w),
     "sensitivity": lambda d, w: metrics.sensitivity(d.risk > 0.5, d.positive, w),
     "specificity": lambda d, w: metrics.specificity(d.risk > 0.5, ~d.positive, w),
+    "macro_precision": lambda d, w: metrics.macro_precision(d.truth, d.predicted, CLASSES, w),
+    "macro_auc": lambda d, w: metrics.macro_auc(d.truth, d.probabilities, w),
+    "balanced_f1": lambda d, w: metrics.macro_f1(d.truth, d.predicted, CLASSES, metrics.equalised(d.truth, CLASSES, w)),
     "ece": lambda d, w: metrics.ece(d.truth, d.probabilities, w),
     "binary_ece": lambda d, w: metrics.binary_ece(d.risk, d.positive, w),
     "brier": lambda d, w: metrics.brier(d.truth, d.probabilities, w),
@@ -84,6 +87,8 @@ def test_predicted_classes_agree_with_scikit_learn(data: Drawn) -> None:
     np.testing.assert_allclose(ours.f1, theirs[2])
     macro = sk.f1_score(data.truth, data.predicted, labels=present, average="macro", **how)
     np.testing.assert_allclose(metrics.macro_f1(data.truth, data.predicted, CLASSES, data.weights), macro)
+    macro = sk.precision_score(data.truth, data.predicted, labels=present, average="macro", zero_division=0, **how)
+    np.testing.assert_allclose(metrics.macro_precision(data.truth, data.predicted, CLASSES, data.weights), macro)
     accuracy = sk.accuracy_score(data.truth, data.predicted, **how)
     np.testing.assert_allclose(metrics.accuracy(data.truth, data.predicted, data.weights), accuracy)
     drawn_rows = data.weights > 0  # scikit-learn would count a class of weight 0 as present
@@ -110,11 +115,39 @@ def test_scores_agree_with_scikit_learn(data: Drawn) -> None:
         metrics.brier(data.truth, data.probabilities, data.weights),
         sk.brier_score_loss(data.truth, data.probabilities, labels=range(CLASSES), scale_by_half=False, **how),
     )
+    present = np.unique(data.truth)
+    each = [sk.roc_auc_score(data.truth == i, data.probabilities[:, i]) for i in present]
+    np.testing.assert_allclose(metrics.macro_auc(data.truth, data.probabilities), np.mean(each))
     for k in (1, 2, 3):
         np.testing.assert_allclose(
             metrics.top_k_accuracy(data.truth, data.probabilities, k, data.weights),
             sk.top_k_accuracy_score(data.truth, data.probabilities, k=k, labels=range(CLASSES), **how),
         )
+
+
+def test_equal_weights_give_what_large_balanced_resamples_tend_to() -> None:
+    data, random = Drawn(4, n=400), np.random.default_rng(5)
+    classes = np.unique(data.truth)
+    rows = np.concatenate([random.choice(np.flatnonzero(data.truth == i), 40_000) for i in classes])
+    resampled = sk.f1_score(data.truth[rows], data.predicted[rows], labels=classes, average="macro")
+    equal = metrics.equalised(data.truth, CLASSES)
+    assert metrics.macro_f1(data.truth, data.predicted, CLASSES, equal) == pytest.approx(resampled, abs=5e-3)
+    assert [equal[data.truth == i].sum() for i in classes] == pytest.approx(np.ones(len(classes)))
+    by_recall = sk.f1_score(
+        data.truth,
+        data.predicted,
+        labels=classes,
+        average="macro",
+        sample_weight=1 / np.bincount(data.truth)[data.truth],
+    )
+    assert metrics.macro_f1(data.truth, data.predicted, CLASSES, equal) == pytest.approx(by_recall)
+
+
+@given(inside=st.lists(st.integers(0, 5), min_size=1), outside=st.lists(st.integers(0, 5), min_size=1))
+def test_ood_auroc_counts_pairs(inside: list[int], outside: list[int]) -> None:
+    won = [(out > own) + (out == own) / 2 for own in inside for out in outside]
+    found = metrics.ood_auroc(np.array(inside, float), np.array(outside, float))
+    assert found == pytest.approx(np.mean(won))
 
 
 def test_calibration_error_agrees_with_torchmetrics() -> None:

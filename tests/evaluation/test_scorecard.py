@@ -15,7 +15,8 @@ from epiluma import bundle
 from epiluma.evaluation import metrics
 from epiluma.evaluation.figures import DEFINITIONS
 from epiluma.evaluation.intervals import bootstrap, reflect, wilson
-from epiluma.evaluation.scorecard import Evaluation, LeakedPredictions, Subset, score
+from epiluma.evaluation.scorecard import Evaluation, Subset, score
+from epiluma.evaluation.selection import LeakedPredictions
 from epiluma.predictions import Header, Predictions, PredictionsError
 
 MEL, NV, AK, SCC = range(4)
@@ -72,7 +73,22 @@ EXPECTED = {
     "balanced_accuracy_leaves": ((18 / 20 + 6 / 10 + 6 / 10 + 10 / 10) / 4, 1 / 4, 40),
     "accuracy_grouped": (44 / 50, 10 / 50, 40),
     "macro_f1_grouped": ((36 / 41 + 12 / 18 + 1) / 3, (2 * 10 / 60) / 3, 40),
+    "macro_precision_grouped": ((18 / 21 + 6 / 8 + 1) / 3, (10 / 50) / 3, 40),
+    # Each class weighs 1: MEL is called MEL by 0.9 of itself and by 0.3 of NV.
+    "balanced_macro_f1_grouped": ((1.8 / 2.2 + 1.2 / 1.7 + 1) / 3, (2 / 4) / 3, 40),
+    "malignant_leaves_f1": ((36 / 41 + 12 / 16 + 20 / 24) / 3, 0, 40),
     "share_judged": (49 / 50, 1, 40),
+    # NV: 7 of 10 at 0.7 and 2 of 40 others; AK and SCC have 0.8 together, all others 0.2.
+    "macro_auc_grouped": ((540 / 600 + (7 * 38 + 7 * 2 / 2 + 3 * 38 / 2) / 400 + 1) / 3, 0.5, 40),
+    # No probability reaches 0.95.
+    "cancers_called_nevus": (0, 0, 40),
+    "nevi_called_nevus": (0, 0, 10),
+    # The ROC curve goes from (0, 0) to (0.3, 0.95) to (1, 1).
+    "malignant_partial_auc": (0.15 * (1 - 0.3 * 0.875 / 0.95) + 0.05 * (1 - 0.65), 0.02, 40),
+    "malignant_average_precision": (0.95 * 38 / 41 + 0.05 * 40 / 50, 40 / 50, 40),
+    **{f"sensitivity_at_specificity_{least}": (0, 0, 40) for least in (80, 90, 95)},
+    **{f"specificity_at_sensitivity_{least}": (0.7, 0, 10) for least in (90, 95)},
+    "specificity_at_sensitivity_97": (0, 0, 10),
     # MEL 18 of 20 above 7 of 10 NV: pairs won 18 x 7, tied (both 0.7) 18 x 3 and (both 0.1) 2 x 7.
     "melanoma_auc": ((18 * 27 + 18 * 3 / 2 + 2 * 27 / 2) / (20 * 30), 0.5, 40),
     # The two melanoma photos that are missed are half of their lesions: 29 of 30 lesions above, one below.
@@ -104,7 +120,7 @@ def evaluation() -> Evaluation:
 
 
 def test_the_example_names_every_figure() -> None:
-    assert set(EXPECTED) == {definition.key for definition in DEFINITIONS}
+    assert set(EXPECTED) == {definition.key for definition in DEFINITIONS if not definition.fixed_on_calibration}
 
 
 @pytest.mark.parametrize("key", EXPECTED)
@@ -115,7 +131,7 @@ def test_figures_by_hand(evaluation: Evaluation, key: str) -> None:
     assert figure.metric.value == pytest.approx(expected)
     assert figure.baseline == pytest.approx(baseline)
     assert figure.metric.n == n
-    assert figure.unit == ("images" if key.endswith("by_image") else "lesions")
+    assert figure.unit == ("images" if figure.title.endswith("images") else "lesions")
     assert figure.metric.lower - 1e-12 <= expected <= figure.metric.upper + 1e-12
 
 
@@ -126,8 +142,10 @@ def test_classes_and_confusion_by_hand(evaluation: Evaluation) -> None:
     melanoma = whole.classes["MEL"]
     assert melanoma.recall.metric is not None
     assert melanoma.recall.metric.value == pytest.approx(0.9)
-    assert melanoma.precision == pytest.approx(18 / 21)
-    assert melanoma.f1 == pytest.approx(36 / 41)
+    for figure, expected in ((melanoma.precision, 18 / 21), (melanoma.f1, 36 / 41), (melanoma.auc, 0.9)):
+        assert figure.metric is not None
+        assert figure.metric.value == pytest.approx(expected)
+        assert figure.metric.lower <= expected <= figure.metric.upper
     assert (melanoma.images, melanoma.recall.metric.n) == (20, 10)
     assert (whole.images, whole.lesions) == (50, 40)
 
@@ -210,23 +228,30 @@ def test_the_seed_decides_the_intervals(table: Predictions) -> None:
 
 
 def test_only_the_named_part_counts(table: Predictions) -> None:
-    part = np.where(np.arange(len(table)) < 900, "test", "calibration")
+    part = np.where(np.arange(len(table)) < 900, "test", "train")
     split = replace(table, part=part)
     assert score(split, replicates=QUICK) == score(table.where(part == "test"), replicates=QUICK)
-    with pytest.raises(PredictionsError, match="no image in part 'tset'; parts of this table: calibration, test"):
+    with pytest.raises(PredictionsError, match="no image in part 'tset'; parts of this table: test, train"):
         score(split, part="tset")
 
 
+FIXED = {definition.key for definition in DEFINITIONS if definition.fixed_on_calibration}
+
+
 def gaps(subset: Subset) -> dict[str, str]:
-    return {key: figure.note for key, figure in subset.figures.items() if figure.metric is None}
+    """Open figures, but for those that want a calibration part."""
+    return {key: figure.note for key, figure in subset.figures.items() if figure.metric is None and key not in FIXED}
 
 
 def test_figures_without_evidence_are_left_open() -> None:
     table = example()
     only_nevi = gaps(score(table.where(table.truth == NV), replicates=QUICK).subsets["all"])
     assert set(only_nevi) == {
-        *("balanced_accuracy_grouped", "balanced_accuracy_leaves", "macro_f1_grouped"),
+        *("balanced_accuracy_grouped", "balanced_accuracy_leaves", "macro_f1_grouped", "macro_precision_grouped"),
+        *("balanced_macro_f1_grouped", "malignant_leaves_f1", "macro_auc_grouped", "cancers_called_nevus"),
         *("malignant_auc", "malignant_auc_by_lesion", "melanoma_auc"),
+        *("malignant_partial_auc", "malignant_average_precision"),
+        *(key for key in EXPECTED if "_at_s" in key),
         *("melanoma_sensitivity_by_lesion", "melanoma_sensitivity_by_image"),
         *("malignant_sensitivity_by_lesion", "malignant_sensitivity_by_image"),
     }
@@ -240,7 +265,7 @@ def test_figures_without_evidence_are_left_open() -> None:
     assert nine_melanomas.classes["MEL"].recall.baseline is None
 
     three_images = score(table.where(np.arange(50) < 3), replicates=QUICK).subsets["all"]
-    assert len(gaps(three_images)) == len(DEFINITIONS)
+    assert len(gaps(three_images)) == len(EXPECTED)
 
 
 def test_a_taxonomy_without_melanoma_leaves_its_figures_open(table: Predictions) -> None:
@@ -272,7 +297,7 @@ def test_leaks_are_refused_and_when_allowed_are_stamped(make_table: Callable[...
 def test_the_bundles_scorecard_has_the_defined_figures(evaluation: Evaluation) -> None:
     scorecard = evaluation.to_scorecard("epiluma evaluate example.csv")
     assert msgspec.json.decode(msgspec.json.encode(scorecard), type=bundle.Scorecard) == scorecard
-    assert scorecard.metrics["all"].keys() == EXPECTED.keys()
+    assert scorecard.metrics["all"].keys() == {key for key in EXPECTED if "_at_s" not in key}
     assert scorecard.metrics["all"]["balanced_accuracy_grouped"].value == pytest.approx(0.8333)
     few = score(example().where(np.arange(50) < 20), replicates=QUICK).to_scorecard("")
     assert "specificity_by_lesion" not in few.metrics["all"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -15,32 +16,86 @@ from epiluma.evaluation.scorecard import score
 from epiluma.export import config, ship
 from epiluma.imaging.decode import decode_photo
 from epiluma.imaging.preprocess import normalise, resize_squares, to_square
-from epiluma.inference.decide import probabilities_from_logits
+from epiluma.inference import decide
 from epiluma.inference.session import Session
 from epiluma.training import data, recipe, run
+
+INT8 = "onnx-int8"
 
 
 @pytest.fixture(scope="module")
 def shipped(tiny_run: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
     toml, folder = tiny_run
     out = tmp_path_factory.mktemp("out") / "tiny"
-    ship.ship(recipe.load(toml), config.load(toml), folder, out)
+    asked = msgspec.structs.replace(
+        config.load(toml), variants=(INT8,), coverage=0.8, abstain=0.1, cost={"MEL": 2.0}, calibration="vector"
+    )
+    ship.ship(recipe.load(toml), asked, folder, out)
     return toml, folder, out
 
 
-def test_bundle_reproduces_the_predictions_from_the_files(shipped: tuple[Path, Path, Path]) -> None:
+@pytest.mark.parametrize(("name", "file"), [(bundles.FP32, ship.PREDICTIONS), (INT8, f"predictions-{INT8}.csv")])
+def test_each_graph_reproduces_its_predictions_from_the_files(
+    shipped: tuple[Path, Path, Path], name: str, file: str
+) -> None:
     toml, folder, out = shipped
-    bundle = bundles.load(out)
-    table = predictions.read(folder / ship.PREDICTIONS)
+    bundle = bundles.load(out).using(name)
+    manifest = bundle.manifest
+    table = predictions.read(folder / file)
+    assert (table.header.runner, table.header.model) == (name, bundle.id)
+    assert table.header.threshold == manifest.operating_point.threshold
     corpus = data.load(recipe.load(toml))
     by_id = {sample.image_id: sample for sample in corpus.samples}
-    session, spec = Session(bundle), bundle.manifest.preprocessing
+    session, spec = Session(bundle), manifest.preprocessing
     for i in range(0, len(table), 7):
         photo = decode_photo(by_id[str(table.image_id[i])].path.read_bytes()).image
         square = to_square(photo, recipe.load(toml).data.cache_size)[None]
         batch = normalise(resize_squares(square, spec.size), mean=spec.mean, std=spec.std)
-        found = probabilities_from_logits(session.logits(batch), bundle.manifest.calibration)[0]
-        assert np.abs(found - table.probabilities[i]).max() < 1e-5
+        found = decide.probabilities_from_logits(session.logits(batch), manifest.calibration)
+        assert np.abs(found[0] - table.probabilities[i]).max() < (1e-5 if name == bundles.FP32 else 1e-3)
+        if table.diagnosis[i] >= 0:
+            diagnosis = decide.diagnose(found, manifest.decision, manifest.calibration)
+            assert diagnosis[0] == table.diagnosis[i]
+            risk = decide.malignancy_risk(found, manifest.taxonomy)
+            referred = decide.refers(risk, diagnosis, manifest.operating_point.threshold, manifest.taxonomy)
+            assert referred[0] == table.referred[i]
+
+
+def test_what_the_recipe_asks_for_is_in_the_manifest_of_each_graph(shipped: tuple[Path, Path, Path]) -> None:
+    bundle = bundles.load(shipped[2])
+    assert bundle.graphs == (bundles.FP32, INT8)
+    assert bundle.manifest.decision.cost == (2.0, *(1.0,) * 7)
+    fits = [bundle.using(name).manifest for name in bundle.graphs]
+    for manifest in fits:
+        assert manifest.calibration.method == "vector"
+        assert manifest.conformal is not None
+        assert manifest.conformal.coverage == 0.8
+        assert manifest.conformal.covered >= 0.8
+        assert manifest.abstention is not None
+        assert manifest.abstention.share <= 0.1
+        assert manifest.accuracy_point is not None
+    assert fits[0].calibration != fits[1].calibration, "each graph is fitted on its own outputs"
+    assert len(bundle.files[f"{INT8}.onnx"]) < len(bundle.graph)
+
+
+def test_evidence_and_certificate_lie_in_the_run(shipped: tuple[Path, Path, Path]) -> None:
+    _, folder, out = shipped
+    bundle = bundles.load(out)
+    evidence = json.loads((folder / ship.EVIDENCE).read_text())
+    assert list(evidence) == [bundles.FP32, INT8]
+    for name, found in evidence.items():
+        file = ship.PREDICTIONS if name == bundles.FP32 else f"predictions-{name}.csv"
+        test = predictions.read(folder / file).only("test")
+        conformal = bundle.using(name).manifest.conformal
+        assert conformal is not None
+        judged = test.diagnosis >= 0
+        sizes = decide.prediction_sets(test.probabilities[judged], conformal).sum(axis=1)
+        assert found["sets"]["size"]["value"] == pytest.approx(sizes.mean())
+        assert 0 < found["abstention"]["judged"]["value"] <= 1
+    certificate = json.loads((folder / f"certificate-{INT8}.json").read_text())
+    assert certificate["format"] == INT8
+    assert certificate["images"] == len(predictions.read(folder / ship.PREDICTIONS))
+    assert 0 < certificate["largest_difference"] < 1
 
 
 def test_predictions_cover_every_image_outside_training(shipped: tuple[Path, Path, Path]) -> None:

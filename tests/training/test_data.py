@@ -18,7 +18,16 @@ from epiluma.datasets.record import DataError
 from epiluma.imaging.synthetic import write_folder
 from epiluma.taxonomy import ISIC_2019
 from epiluma.training import data, recipe
-from epiluma.training.data import Corpus, TrainingBatches, draw, drawing_weights, loss_weights, sampling_weights
+from epiluma.training.batches import (
+    Batch,
+    TrainingBatches,
+    draw,
+    drawing_weights,
+    drawn_prior,
+    loss_weights,
+    sampling_weights,
+)
+from epiluma.training.data import Corpus
 from tests.tiny_project import make_project
 from tests.training.conftest import make_recipe
 
@@ -58,7 +67,7 @@ def test_weights_lift_the_rare_class(balance: float, share_of_rare: float) -> No
     assert np.ptp(weights[:90]) == np.ptp(weights[90:]) == 0
 
 
-def batches(corpus: Corpus, epoch: int, **optimiser: float) -> list[data.Batch]:
+def batches(corpus: Corpus, epoch: int, **optimiser: float) -> list[Batch]:
     source = TrainingBatches(corpus, make_recipe(**optimiser))
     source.epoch = epoch
     return list(source)
@@ -66,7 +75,7 @@ def batches(corpus: Corpus, epoch: int, **optimiser: float) -> list[data.Batch]:
 
 def test_labels_belong_to_the_pixels(corpus: Corpus) -> None:
     """Each square's grey value is its index, which flips do not change."""
-    for pixels, labels, _ in batches(corpus, epoch=0):
+    for pixels, labels, *_ in batches(corpus, epoch=0):
         index = ((pixels.mean(dim=(1, 2, 3)) * 255 - 60) / 2).round().long()
         assert pixels.shape == (8, 3, 32, 32)
         assert labels.tolist() == corpus.labels[index].tolist()
@@ -88,24 +97,24 @@ def test_an_epoch_can_be_repeated_exactly_whatever_came_before(corpus: Corpus, e
     for source.epoch in range(epoch + 1):
         torch.rand(3)  # the global generator plays no part
         passed = list(source)
-    for (pixels, labels, _), (again, labels_again, _) in zip(passed, batches(corpus, epoch), strict=True):
+    for (pixels, labels, *_), (again, labels_again, *_) in zip(passed, batches(corpus, epoch), strict=True):
         assert torch.equal(pixels, again)
         assert torch.equal(labels, labels_again)
 
 
 def test_epochs_and_seeds_differ(corpus: Corpus) -> None:
-    first, second = (torch.cat([labels for _, labels, _ in batches(corpus, epoch)]) for epoch in (1, 2))
+    first, second = (torch.cat([labels for _, labels, *_ in batches(corpus, epoch)]) for epoch in (1, 2))
     assert not torch.equal(first, second)
     other = TrainingBatches(corpus, msgspec.structs.replace(make_recipe(), seed=5))
     other.epoch = 1
-    assert not torch.equal(first, torch.cat([labels for _, labels, _ in other]))
+    assert not torch.equal(first, torch.cat([labels for _, labels, *_ in other]))
 
 
 def test_the_length_is_the_number_of_batches(corpus: Corpus) -> None:
     for size, expected in [(8, 5), (7, 5), (16, 2), (1, 40), (64, 1)]:
         found = batches(corpus, 0, batch_size=size)
         assert len(found) == expected == len(TrainingBatches(corpus, make_recipe(batch_size=size)))
-        assert {len(labels) for _, labels, _ in found} == {min(size, 40)}
+        assert {len(labels) for _, labels, *_ in found} == {min(size, 40)}
 
 
 def test_shares_are_those_of_the_part(corpus: Corpus) -> None:
@@ -195,7 +204,7 @@ def test_a_manifest_is_trained_as_it_was_curated(project: Path, curated: tuple[M
     assert shares[train].mean() == pytest.approx(1)
     ratio = shares[loaded.labels == melanoma].mean() / shares[loaded.labels != melanoma].mean()
     assert ratio == pytest.approx(2)
-    prior = data.drawn_prior(loaded, 0.0)
+    prior = drawn_prior(loaded, 0.0)
     by_hand = expected * np.where(loaded.labels[train] == melanoma, 2.0, 1.0)
     assert prior[melanoma] == pytest.approx(by_hand[loaded.labels[train] == melanoma].sum() / by_hand.sum())
 
@@ -207,12 +216,12 @@ def test_an_image_is_changed_by_the_recipe_that_its_class_names(project: Path, c
     source = TrainingBatches(loaded, settings)
     source.epoch = 1
     plain = {tuple(np.round(row, 3)) for row in loaded.squares[loaded.parts["train"]].mean(axis=(1, 2)) / 255}
-    for pixels, labels, _ in source:
+    for pixels, labels, *_ in source:
         for image, label in zip(pixels, labels.tolist(), strict=True):
             nearest = min(np.abs(np.array(colour) - image.mean(dim=(1, 2)).numpy()).max() for colour in plain)
             if label == ISIC_2019.index("MEL"):
                 assert nearest < 0.01
-    assert any(label == ISIC_2019.index("MEL") for _, labels, _ in source for label in labels.tolist())
+    assert any(label == ISIC_2019.index("MEL") for _, labels, *_ in source for label in labels.tolist())
 
 
 def test_a_manifest_without_parts_is_refused(project: Path, curated: tuple[Manifest, Path], tmp_path: Path) -> None:
@@ -251,7 +260,7 @@ def test_an_extra_set_joins_training_alone_and_without_copies_of_what_is_held_ou
     assert joined - own == {sample.key for sample in untied if sample.lesion != untied[1].lesion}
     assert loaded.counts("train").tolist() == plain.counts("train").tolist(), "prevalence is the set's own"
     labels = loaded.labels[loaded.parts["train"]]
-    np.testing.assert_allclose(data.drawn_prior(loaded, 0.0), np.bincount(labels, minlength=8) / len(labels))
+    np.testing.assert_allclose(drawn_prior(loaded, 0.0), np.bincount(labels, minlength=8) / len(labels))
 
 
 def test_one_fold_of_a_manifest_is_validated_on_the_others_are_trained_on(

@@ -15,9 +15,9 @@ from tests.training.conftest import make_recipe
 BATCHES = 5
 
 
-def trainer(step: int) -> Any:
-    """What Lightning tells after that many steps; three epochs of five steps."""
-    return SimpleNamespace(global_step=step, num_training_batches=BATCHES, current_epoch=(step - 1) // BATCHES)
+def trainer(step: int, *, upcoming: bool = False) -> Any:
+    """What Lightning tells after that many steps, or before the next; three epochs of five steps."""
+    return SimpleNamespace(num_training_batches=BATCHES, current_epoch=(step - (not upcoming)) // BATCHES)
 
 
 @pytest.fixture
@@ -29,10 +29,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def train(shown: Progress, clock: SimpleNamespace, *, first: int, seconds_a_step: float) -> None:
-    shown.on_train_start(trainer(first), None)  # type: ignore[arg-type]
+    shown.on_train_start(trainer(first, upcoming=True), None)  # type: ignore[arg-type]
     for step in range(first + 1, 3 * BATCHES + 1):
         clock.now += seconds_a_step
-        shown.on_train_batch_end(trainer(step), None, {"loss": torch.tensor(0.5)})
+        shown.on_train_batch_end(trainer(step), None, {"loss": torch.tensor(0.5)}, None, (step - 1) % BATCHES)
     shown.on_train_end(trainer(step), None)  # type: ignore[arg-type]
 
 
@@ -86,7 +86,7 @@ def test_a_terminal_gets_a_bar(
 
 def test_an_error_takes_the_bar_away(clock: SimpleNamespace) -> None:
     shown = Progress(make_recipe())
-    shown.on_train_start(trainer(0), None)  # type: ignore[arg-type]
+    shown.on_train_start(trainer(0, upcoming=True), None)  # type: ignore[arg-type]
     shown.on_exception(trainer(0), None, RuntimeError())
     assert not shown.bar.live.is_started
 

@@ -18,8 +18,11 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from epiluma.imaging.preprocess import normalise, resize_squares
 from epiluma.models import registry
 from epiluma.taxonomy import ISIC_2019
-from epiluma.training import data, recipe, run
-from epiluma.training.data import Corpus, TrainingBatches
+from epiluma.training import batches as drawing
+from epiluma.training import data, recipe, run, scoring
+from epiluma.training.batches import TrainingBatches
+from epiluma.training.data import Corpus
+from epiluma.training.learner import Learner, Truth
 from tests.training.conftest import make_recipe
 
 Run = tuple[Path, Path]
@@ -57,7 +60,7 @@ def test_the_best_epoch_is_kept_beside_the_last(tiny_run: Run) -> None:
     scores = [line["score"] for line in log_of(folder)]
     assert checkpoint(folder)["epoch"] == 2
     assert checkpoint(folder, run.BEST)["epoch"] == int(np.argmax(scores))
-    made = {run.BEST, run.CHECKPOINT, run.LOG, run.RECIPE, "environment.json"}
+    made = {run.BEST, run.CHECKPOINT, run.LOG, run.RECIPE, run.ENVIRONMENT, run.USAGE, run.FINISHED}
     exported = {"predictions.csv", "parity.json", "network.safetensors"}  # by other tests, perhaps
     assert made <= {path.name for path in folder.iterdir()} <= made | exported
 
@@ -79,16 +82,16 @@ def test_a_folder_keeps_to_its_recipe(tiny_run: Run) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from epiluma.training import data, recipe, run
+from epiluma.training import batches, recipe, run
 
-class Killed(data.TrainingBatches):
+class Killed(batches.TrainingBatches):
     def __iter__(self):
         for i, batch in enumerate(super().__iter__()):
             if self.epoch == 1 and i == 2:
                 os.kill(os.getpid(), signal.SIGKILL)
             yield batch
 
-data.TrainingBatches = Killed
+batches.TrainingBatches = Killed
 run.train(recipe.load(Path(sys.argv[1])), Path(sys.argv[2]))
 """
 
@@ -121,25 +124,24 @@ def test_a_killed_run_goes_on_to_the_same_end(tiny_run: Run, tmp_path: Path) -> 
 @pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])
 def test_the_prior_is_what_the_sampler_draws(corpus: Corpus, balance: float) -> None:
     settings = make_recipe(balance=balance)
-    prior = data.drawn_prior(corpus, settings.optimiser.balance)
+    prior = drawing.drawn_prior(corpus, settings.optimiser.balance)
     assert prior.sum() == pytest.approx(1)
     assert np.count_nonzero(prior) == 3
     batches, drawn = TrainingBatches(corpus, settings), Counter[int]()
     for batches.epoch in range(3):
-        drawn.update(int(label) for _, labels, _ in batches for label in labels)
+        drawn.update(int(label) for _, labels, *_ in batches for label in labels)
     for leaf, share in enumerate(prior):
         assert drawn[leaf] / 120 == pytest.approx(share, abs=0.05)
 
 
 def test_validation_sees_the_network_s_logits_in_order(corpus: Corpus) -> None:
     torch.manual_seed(0)
-    settings = make_recipe()
-    network = registry.build("mobilenetv2", 8, weights=None)
+    built = registry.build("mobilenetv2", outputs=8)
     indices = np.arange(59, -1, -1)
-    found = run.logits(network, corpus, np.tile(indices, 2), settings, 32)
+    found = scoring.score(built.network, corpus, np.tile(indices, 2), built.input, 32).logits
     batch = normalise(resize_squares(corpus.squares[indices], 32), mean=(0.5,) * 3, std=(0.5,) * 3)
     with torch.inference_mode():
-        expected = network.eval()(torch.from_numpy(batch)).numpy()
+        expected = built.network.eval()(torch.from_numpy(batch)).numpy()
     np.testing.assert_allclose(found, np.tile(expected, (2, 1)), atol=1e-4)
 
 
@@ -149,7 +151,7 @@ def test_validation_figures_agree_with_scikit_learn() -> None:
     logits = random.normal(0, 1, (400, 8)).astype(np.float32)
     logits[np.arange(400), truth] += 1.5
     prevalence = random.dirichlet(np.ones(8))
-    found = run.validation_figures(logits, truth, prevalence)
+    found = scoring.class_figures(logits, truth, prevalence, ISIC_2019)
     group, malignant = np.array(ISIC_2019.group_of_leaf), np.array(ISIC_2019.malignant)
     weighted = np.exp(logits.astype(float)) * prevalence
     risk = weighted[:, malignant].sum(1) / weighted.sum(1)
@@ -159,6 +161,7 @@ def test_validation_figures_agree_with_scikit_learn() -> None:
         {
             "balanced_accuracy_grouped": grouped,
             "balanced_accuracy_leaves": balanced_accuracy_score(truth, logits.argmax(1)),
+            "accuracy": (group[truth] == group[weighted.argmax(1)]).mean(),
             "malignant_auc": area,
             "score": (grouped + area) / 2,
         }
@@ -166,15 +169,13 @@ def test_validation_figures_agree_with_scikit_learn() -> None:
 
 
 def test_the_log_s_figures_are_those_of_the_checkpoint(tiny_run: Run) -> None:
-    from epiluma.training.classify import Classifier
-
     toml, folder = tiny_run
     settings = recipe.load(toml)
     corpus = data.load(settings)
-    module = Classifier(settings, np.ones(8), 1)
+    module = Learner(settings, Truth.unknown(), 1)
     module.load_state_dict(checkpoint(folder, run.BEST)["state_dict"])
-    indices = corpus.parts["validation"]
-    found = run.logits(module.best_network, corpus, indices, settings, settings.phases[-1].size)
-    figures = run.validation_figures(found, corpus.labels[indices], corpus.shares("train"))
+    indices, size = corpus.parts["validation"], settings.phases[-1].size
+    found = scoring.score(module.best_network, corpus, indices, module.input, size)
+    figures = scoring.figures(found, corpus.labels[indices], corpus.shares("train"), ISIC_2019)
     line = log_of(folder)[checkpoint(folder, run.BEST)["epoch"]]
     assert {name: line[name] for name in figures} == pytest.approx(figures, abs=1e-4)

@@ -15,7 +15,7 @@ class AugmentationError(EpilumaError):
 
 ARTEFACTS = ("ink", "hair", "bubbles", "ruler", "corners")
 """In the order in which they lie on each other, skin first."""
-_SHARES = (*ARTEFACTS, "constancy", "erase")
+_SHARES = (*ARTEFACTS, "constancy", "erase", "black_border")
 _STRENGTHS = ("stretch", "brightness", "contrast", "saturation", "cast")
 
 
@@ -30,6 +30,9 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Range of the side of the square that is seen, as a share of the image's side."""
     stretch: float = 0.0
     """Largest log aspect ratio."""
+    black_border: float = 0.0
+    """Share of the images beyond whose edge all is black, as in a letterboxed or lens-shaped frame, and that lie
+    anywhere in it; beyond the edge of the others is their reflection."""
     brightness: float = 0.0
     """Largest log change of all channels."""
     contrast: float = 0.0
@@ -92,6 +95,11 @@ RECIPES = {
         flip=True, rotate=180, zoom=(0.6, 1.05), stretch=0.12,
         brightness=0.15, contrast=0.2, saturation=0.2, cast=0.06, erase=0.1,
         hair=0.3, ruler=0.1, corners=0.15, ink=0.1, bubbles=0.15, constancy=0.3,
+    ),
+    "framing": Recipe(
+        flip=True, rotate=180, zoom=(0.5, 1.6), stretch=0.3, black_border=0.5,
+        brightness=0.3, contrast=0.3, saturation=0.3, cast=0.1,
+        hair=0.2, ruler=0.05, corners=0.2, ink=0.05, bubbles=0.05,
     ),
 }  # fmt: skip
 """Models that were shipped name `flips` and `dermoscopy`: these must keep giving the pixels that they give."""

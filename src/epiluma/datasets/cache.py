@@ -19,6 +19,10 @@ Progress = Callable[[int, int], None]
 """Called with (done, total)."""
 
 
+NO_MASK = 255
+"""All over the mask of an image that has none: nobody knows where the lesion is."""
+
+
 def decoded(
     samples: Sequence[Sample], *, size: int, folder: Path, progress: Progress | None = None
 ) -> npt.NDArray[np.uint8]:
@@ -28,12 +32,27 @@ def decoded(
     files, `size`), and made on first use: written under another name and renamed when complete, so that a
     killed run leaves nothing half-made in its place. Raises DataError naming an image that cannot be read.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{_key(samples, size)}.npy"
-    if not path.is_file():
-        _decode_all(samples, size, path, progress)
-    array: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r")
-    return array
+    facts = [(sample.image_id, *_stamp(sample.path)) for sample in samples]
+    shape = (len(samples), size, size, 3)
+    return _kept(folder, [size, *facts], shape, lambda i: _square(samples[i].path, size), progress)
+
+
+def masks(
+    samples: Sequence[Sample], *, size: int, folder: Path, progress: Progress | None = None
+) -> npt.NDArray[np.uint8]:
+    """(n, size, size) uint8 in the samples' order: 1 on the lesion, 0 beside it, NO_MASK all over where none is named.
+
+    The same square as of the photo, kept as `decoded` does. Raises DataError naming a mask that cannot be read.
+    """
+    facts = [(sample.image_id, *(_stamp(sample.mask) if sample.mask else ())) for sample in samples]
+
+    def mask(i: int) -> npt.NDArray[np.uint8]:
+        path = samples[i].mask
+        if path is None:
+            return np.full((size, size), NO_MASK, np.uint8)
+        return (_square(path, size)[..., 0] >= 128).astype(np.uint8)
+
+    return _kept(folder, ["masks", size, *facts], (len(samples), size, size), mask, progress)
 
 
 def gather(
@@ -49,31 +68,50 @@ def gather(
     return result
 
 
-def _key(samples: Sequence[Sample], size: int) -> str:
-    facts: list[object] = [size]
-    for sample in samples:
-        try:
-            stat = sample.path.stat()
-        except OSError as error:
-            raise DataError(f"{sample.path}: {error.strerror}") from error
-        facts.append((sample.image_id, stat.st_size, stat.st_mtime_ns))
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
-
-
-def _decode_all(samples: Sequence[Sample], size: int, path: Path, progress: Progress | None) -> None:
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(len(samples), size, size, 3))
+def _stamp(path: Path) -> tuple[int, int]:
     try:
-        for i, sample in enumerate(samples):
-            try:
-                photo = decode_photo(sample.path.read_bytes(), shorter_side=size)
-            except PhotoError as error:
-                raise DataError(f"{sample.path}: {error}") from error
-            except OSError as error:
-                raise DataError(f"{sample.path}: {error.strerror}") from error
-            array[i] = to_square(photo.image, size)
+        stat = path.stat()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from error
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _square(path: Path, size: int) -> npt.NDArray[np.uint8]:
+    try:
+        photo = decode_photo(path.read_bytes(), shorter_side=size)
+    except PhotoError as error:
+        raise DataError(f"{path}: {error}") from error
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from error
+    return to_square(photo.image, size)
+
+
+def _kept(
+    folder: Path,
+    facts: list[object],
+    shape: tuple[int, ...],
+    make: Callable[[int], npt.NDArray[np.uint8]],
+    progress: Progress | None,
+) -> npt.NDArray[np.uint8]:
+    """The array whose rows `make` gives, from its file when the facts about it have not changed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]}.npy"
+    if not path.is_file():
+        _fill(path, shape, make, progress)
+    array: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    return array
+
+
+def _fill(
+    path: Path, shape: tuple[int, ...], make: Callable[[int], npt.NDArray[np.uint8]], progress: Progress | None
+) -> None:
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+    try:
+        for i in range(shape[0]):
+            array[i] = make(i)
             if progress:
-                progress(i + 1, len(samples))
+                progress(i + 1, shape[0])
         array.flush()
         partial.rename(path)
     finally:

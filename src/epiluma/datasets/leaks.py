@@ -166,7 +166,8 @@ def disagree(a: Sample, b: Sample) -> bool:
 
 
 def _malignant(sample: Sample) -> bool | None:
-    return ISIC_2019[sample.diagnosis].malignant if sample.diagnosis else sample.malignant
+    built_in = sample.diagnosis in ISIC_2019.codes  # an owner's own diagnoses say it beside them
+    return ISIC_2019[sample.diagnosis].malignant if built_in else sample.malignant
 
 
 def _labelled(entries: Sequence[Entry], pair: tuple[int, int]) -> str:

@@ -30,7 +30,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     diagnosis: str
     """Leaf code of the taxonomy; empty when the publisher tells less than that (only `malignant`, or only a mask)."""
     malignant: bool | None = None
-    """The publisher's own word where there is no leaf; None when unknown or when the leaf says it."""
+    """The publisher's own word where there is no leaf, or a leaf of an own taxonomy; else None: the leaf says it."""
     label: str = ""
     """The publisher's own label, as it stands in the table."""
     lesion: str = ""

@@ -12,7 +12,8 @@ import msgspec
 
 from epiluma.datasets import fields
 from epiluma.datasets.record import DataError
-from epiluma.taxonomy import ISIC_2019, UnknownDiagnosis
+from epiluma.taxonomy import ISIC_2019, Taxonomy, UnknownDiagnosis
+from epiluma.taxonomy import load as load_taxonomy
 
 MODALITIES = ("dermoscopy", "clinical")
 
@@ -28,19 +29,26 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The owner's label -> leaf code, or an empty string for one that is out of scope."""
     ignore: list[str] = []
     """Folders or columns that are known to mean nothing here."""
+    taxonomy: str = ""
+    """TOML file with the owner's own diagnoses, relative to this file; empty for the eight of ISIC 2019."""
+    diagnoses: Taxonomy = ISIC_2019
+    """What `taxonomy` holds; not a key of the file."""
+
+
+_KEYS = tuple(name for name in Terms.__struct_fields__ if name != "diagnoses")
 
 
 def read(path: Path) -> Terms:
     """The terms in a file, or empty ones where there is no file.
 
-    Raises DataError that names the file, the key and the nearest known one.
+    Raises DataError that names the file, the key and the nearest known one, or TaxonomyError.
     """
     if not path.is_file():
         return Terms()
     try:
         tree = msgspec.toml.decode(path.read_bytes())
-        if unknown := sorted(set(tree) - set(Terms.__struct_fields__)):
-            raise DataError(f"{path}: unknown key {unknown[0]!r}; {_nearest(unknown[0], Terms.__struct_fields__)}")
+        if unknown := sorted(set(tree) - set(_KEYS)):
+            raise DataError(f"{path}: unknown key {unknown[0]!r}; {_nearest(unknown[0], _KEYS)}")
         terms = msgspec.convert(tree, Terms)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
@@ -48,9 +56,12 @@ def read(path: Path) -> Terms:
         raise DataError(f"{path}: {error}") from error
     if terms.modality and terms.modality not in MODALITIES:
         raise DataError(f"{path}: modality {terms.modality!r} is neither {' nor '.join(MODALITIES)}")
+    if terms.taxonomy:
+        terms = msgspec.structs.replace(terms, diagnoses=load_taxonomy(path.parent / terms.taxonomy))
+    codes = terms.diagnoses.codes
     for label, code in terms.labels.items():
-        if code and code not in ISIC_2019.codes:
-            hint = _nearest(code, ISIC_2019.codes)
+        if code and code not in codes:
+            hint = _nearest(code, codes)
             raise DataError(f"{path}: labels: {label!r} = {code!r} is no leaf code; {hint}; empty is out of scope")
     return terms
 
@@ -67,11 +78,16 @@ def leaf_of(label: str, terms: Terms) -> str:
         return fields.leaf_of(label, own)
     for spelling in (wanted, wanted.replace("_", " ").replace("-", " ")):
         try:
-            return ISIC_2019.find(spelling).code
+            return terms.diagnoses.find(spelling).code
         except UnknownDiagnosis:
             continue
-    names = [name for leaf in ISIC_2019.leaves for name in (leaf.code, leaf.name, *leaf.synonyms)]
+    names = [name for leaf in terms.diagnoses.leaves for name in (leaf.code, leaf.name, *leaf.synonyms)]
     raise fields.UnmappedLabel(label, {name.casefold() for name in [*names, *own]})
+
+
+def malignant(leaf: str, terms: Terms) -> bool | None:
+    """What the owner's own taxonomy says of a leaf; None for the built-in one, which everybody can ask."""
+    return terms.diagnoses[leaf].malignant if terms.taxonomy and leaf else None
 
 
 def source_of(root: Path) -> str:

@@ -1,53 +1,53 @@
-"""What is fitted on the calibration part: the temperature and the threshold at which a person is referred."""
+"""Probabilities that are true to frequency: temperature and vector scaling, chosen by cross-validation."""
 
 from __future__ import annotations
 
 import math
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from epiluma.bundle import OperatingPoint
-from epiluma.errors import EpilumaError
-from epiluma.evaluation.intervals import clopper_pearson_lower
-from epiluma.evaluation.metrics import Bools, Floats, Ints, every_photo, share
+from epiluma.bundle import Calibration, CalibrationChoice
+from epiluma.evaluation.metrics import Floats, Ints
+from epiluma.inference.decide import log_softmax
 
-MARGIN = 2e-4
-"""Least distance of the threshold below the lowest caught risk: twice the 1e-4 that two graphs may differ by."""
+STRENGTHS = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+"""Pulls towards one temperature that are tried for vector scaling, the strongest first."""
 
 _TEMPERATURES = (0.05, 20.0)
-_CONFIDENCE = 0.95
+_SCALES = (0.05, 20.0)
+_DECIMALS = 6
 
 
-class TooFewLesions(EpilumaError):
-    """The calibration part is too small to prove what the operating point promises."""
-
-    def __init__(self, found: int, needed: int, why: str) -> None:
-        super().__init__(f"{found} lesions, at least {needed} needed: {why}")
-        self.found = found
-        self.needed = needed
+Method = Literal["best", "temperature", "vector"]
 
 
-def fit_temperature(logits: npt.NDArray[np.floating], truth: Ints) -> float:
+class Vector(NamedTuple):
+    """Scale and bias of each leaf, both (leaves,)."""
+
+    scale: Floats
+    bias: Floats
+
+
+def fit_temperature(
+    logits: npt.NDArray[np.floating], truth: Ints, weights: npt.NDArray[np.floating] | None = None
+) -> float:
     """Temperature T that minimises the negative log-likelihood of softmax(logits / T) (Guo et al. 2017, sec. 4.2).
 
-    `logits` (n, leaves) are a network's raw outputs, never probabilities; `truth` (n,) indexes leaves. T is kept
-    within 0.05 to 20, so logits that separate the classes perfectly, whose best T is 0, still give a usable one.
-    Raises ValueError on an empty, ragged or non-finite input.
+    `logits` (n, leaves) are a network's raw outputs, never probabilities; `truth` (n,) indexes leaves; `weights` (n,)
+    say how much each image counts. T is kept within 0.05 to 20, so logits that separate the classes perfectly, whose
+    best T is 0, still give a usable one. Raises ValueError on an empty, ragged or non-finite input.
     """
     from scipy.optimize import minimize_scalar  # scipy comes with the training extra; reading a scorecard needs none
     from scipy.special import logsumexp
 
-    logits = np.asarray(logits, np.float64)
-    if logits.ndim != 2 or truth.shape != logits.shape[:1] or not len(truth):
-        raise ValueError(f"expected logits (n, leaves) and truth (n,), n >= 1; got {logits.shape} and {truth.shape}")
-    if not np.isfinite(logits).all():
-        raise ValueError("logits must be finite")
+    logits = _checked(logits, truth)
     own = logits[np.arange(len(truth)), truth]
 
     def loss(log_temperature: float) -> float:
         scale = math.exp(-log_temperature)
-        return float((logsumexp(logits * scale, axis=1) - own * scale).mean())
+        return float(np.average(logsumexp(logits * scale, axis=1) - own * scale, weights=weights))
 
     # The loss is convex in 1/T, hence has one minimum in log T too, where equal steps are equal factors.
     low, high = map(math.log, _TEMPERATURES)
@@ -55,81 +55,149 @@ def fit_temperature(logits: npt.NDArray[np.floating], truth: Ints) -> float:
     return math.exp(float(found.x))
 
 
-def choose_operating_point(
-    risk: Floats,
-    truth_is_melanoma: Bools,
-    truth_is_benign: Bools,
+def fit_vector(
+    logits: npt.NDArray[np.floating],
+    truth: Ints,
+    *,
+    temperature: float,
+    strength: float,
+    weights: npt.NDArray[np.floating] | None = None,
+) -> Vector:
+    """Vector scaling (Guo et al. 2017, sec. 4.2) of the log-probabilities at `temperature`, pulled towards no change.
+
+    Minimises the mean negative log-likelihood of softmax(scale * log p + bias) plus, for each leaf,
+    `strength` / (leaves * its share of the images) * ((scale - 1)^2 + bias^2): convex, so with one solution, and the
+    rarer a leaf, the less it moves. It scales log-probabilities instead of logits, as the diagonal form of Dirichlet
+    calibration does (Kull et al. 2019): a number that is added to all logits of an image changes nothing. Raises
+    ValueError as `fit_temperature` does.
+    """
+    from scipy.optimize import minimize
+
+    scores = log_softmax(_checked(logits, truth) / temperature)
+    n, leaves = scores.shape
+    share = np.full(n, 1 / n) if weights is None else weights / weights.sum()
+    rows, neutral = np.arange(n), np.concatenate([np.ones(leaves), np.zeros(leaves)])
+    pull = strength / (leaves * np.maximum(np.bincount(truth, share, minlength=leaves), 1 / n))
+    pull = np.concatenate([pull, pull])
+
+    def loss(parameters: Floats) -> tuple[float, Floats]:
+        scaled = log_softmax(scores * parameters[:leaves] + parameters[leaves:])
+        excess = np.exp(scaled)
+        excess[rows, truth] -= 1
+        excess *= share[:, None]
+        step = parameters - neutral
+        slope = np.concatenate([(excess * scores).sum(axis=0), excess.sum(axis=0)])
+        return float(pull @ step**2 - share @ scaled[rows, truth]), slope + 2 * pull * step
+
+    bounds = [_SCALES] * leaves + [(None, None)] * leaves
+    found = minimize(loss, neutral, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 1000}).x
+    if loss(found)[0] > loss(neutral)[0]:  # an interrupted search may end a rounding error above where it began
+        found = neutral
+    return Vector(found[:leaves], found[leaves:])
+
+
+def fit_calibration(
+    logits: npt.NDArray[np.floating],
+    truth: Ints,
     group: npt.NDArray[np.generic],
     *,
-    sensitivity: float = 0.97,
-    lower_bound: float = 0.92,
-    also_referred: Bools | None = None,
-    name: str = "referral",
-) -> OperatingPoint:
-    """The largest threshold on `risk` whose melanoma sensitivity and its lower bound reach what is asked.
+    prevalence: npt.NDArray[np.floating],
+    prevalence_source: str,
+    method: Method = "best",
+    folds: int = 5,
+) -> Calibration:
+    """Temperature or vector scaling of (n, leaves) logits; `best` takes what predicts left-out lesions better.
 
-    Everything is counted by lesion, read strictly: a melanoma counts as caught only when every photo of it reaches
-    the threshold, a benign lesion as spared only when every photo of it stays below. The lower bound is the
-    one-sided 95% Clopper-Pearson bound. The threshold is put between the lowest risk it must catch and the next
-    lower risk of any image (midway, and at least MARGIN below the former where that is possible), so that rounding
-    does not flip the decision. `also_referred` marks images that the runner refers whatever their risk, such as
-    those whose diagnosis is itself malignant; they count as reaching every threshold.
-
-    All arrays are (n,), over the calibration part. Raises TooFewLesions when no threshold can give the bound.
+    Images count so that each leaf weighs what `prevalence` says, whatever its share here: the probabilities are then
+    calibrated at that prevalence. Lesions (`group`) are left out whole. Vector scaling is chosen only when it gains
+    more than one standard error over the temperature (Breiman et al. 1984, sec. 3.4.3), at the strength that gains
+    most. With fewer lesions than folds nothing can be left out, and one temperature is kept. Raises ValueError as
+    `fit_temperature` does.
     """
-    if not np.isfinite(risk).all() or (risk < 0).any() or (risk > 1 + 1e-6).any():
-        raise ValueError("risk must lie in 0 to 1")
-    if also_referred is not None:
-        risk = np.where(also_referred, 1.0, risk)
-    lesion_risk = _lowest_per_lesion(risk[truth_is_melanoma], group[truth_is_melanoma])
-    lesions = len(lesion_risk)
-    needed = _lesions_to_catch(lesions, sensitivity, lower_bound)
-    if not truth_is_benign.any():
-        raise TooFewLesions(0, 1, "no benign lesion, so the specificity cannot be stated")
-    threshold = _just_below(float(np.sort(lesion_risk)[lesions - needed]), risk)
-    melanomas, caught = every_photo(risk >= threshold, group, truth_is_melanoma)
-    benign, spared = every_photo(risk < threshold, group, truth_is_benign)
-    return OperatingPoint(
-        name=name,
-        threshold=threshold,
-        target=(
-            f"largest threshold with melanoma sensitivity by lesion >= {sensitivity:g} and its one-sided 95% "
-            f"Clopper-Pearson lower bound >= {lower_bound:g}; a lesion is caught when every photo of it is"
-        ),
-        sensitivity=float(share(caught, melanomas)),
-        sensitivity_lower_bound=clopper_pearson_lower(int(caught.sum()), lesions, confidence=_CONFIDENCE),
-        lesions=lesions,
-        specificity=float(share(spared, benign)),
+    _checked(logits, truth)
+    weights = prevalence_weights(truth, prevalence)
+    choice: CalibrationChoice | None = None
+    strength: float | None = None
+    if method != "temperature" and len(np.unique(group)) >= folds:
+        choice, strength = _cross_validate(logits, truth, group, weights, folds)
+        if method == "best" and choice.temperature - choice.vector <= choice.standard_error:
+            strength = None
+    temperature = round(fit_temperature(logits, truth, weights), _DECIMALS)
+    scale: tuple[float, ...] = ()
+    bias: tuple[float, ...] = ()
+    if strength is not None:
+        vector = fit_vector(logits, truth, temperature=temperature, strength=strength, weights=weights)
+        scale, bias = _rounded(vector.scale), _rounded(vector.bias)
+    return Calibration(
+        method="temperature" if strength is None else "vector",
+        temperature=temperature,
+        scale=scale,
+        bias=bias,
+        prevalence=_rounded(prevalence),
+        prevalence_source=prevalence_source,
+        n=len(truth),
+        choice=choice,
     )
 
 
-def _lowest_per_lesion(risk: Floats, group: npt.NDArray[np.generic]) -> Floats:
-    order = np.argsort(risk, kind="stable")
-    _, first = np.unique(group[order], return_index=True)
-    lowest: Floats = risk[order][first]
-    return lowest
+def prevalence_weights(truth: Ints, prevalence: npt.NDArray[np.floating]) -> Floats:
+    """(n,) weights, mean 1, under which each leaf that occurs in `truth` has its share in `prevalence`."""
+    counts = np.bincount(truth, minlength=len(prevalence))
+    # A leaf that the prevalence gives no share, yet is here, counts next to nothing instead of making all weights 0.
+    weights: Floats = np.maximum(np.asarray(prevalence, np.float64), 1e-6)[truth] / counts[truth]
+    weights /= weights.mean()
+    return weights
 
 
-def _lesions_to_catch(lesions: int, sensitivity: float, lower_bound: float) -> int:
-    """Smallest number of caught lesions that meets both demands. Raises TooFewLesions."""
-    if not (0 < sensitivity <= 1 and 0 < lower_bound < 1):
-        raise ValueError("sensitivity must lie in 0 to 1 and lower_bound strictly inside it")
-    for caught in range(lesions + 1):
-        if caught and caught / lesions >= sensitivity and clopper_pearson_lower(caught, lesions) >= lower_bound:
-            return caught
-    # With all n caught the bound is (1 - confidence)^(1/n).
-    least = math.ceil(math.log(1 - _CONFIDENCE) / math.log(lower_bound))
-    best = clopper_pearson_lower(lesions, lesions) if lesions else 0.0
-    raise TooFewLesions(
-        lesions,
-        least,
-        f"catching every melanoma of the calibration part proves a sensitivity of {best:.3f} at best, "
-        f"{lower_bound:g} is asked; add melanomas to the calibration part or ask for a lower bound",
+def _cross_validate(
+    logits: npt.NDArray[np.floating], truth: Ints, group: npt.NDArray[np.generic], weights: Floats, folds: int
+) -> tuple[CalibrationChoice, float]:
+    """What left-out lesions say of both methods, and the strength of vector scaling that suits them best."""
+    _, member = np.unique(group, return_inverse=True)
+    fold = _folds(truth, member, folds)[member]
+    losses = np.empty((1 + len(STRENGTHS), len(truth)))
+    for k in range(folds):
+        fitted, left_out = fold != k, fold == k
+        temperature = fit_temperature(logits[fitted], truth[fitted], weights[fitted])
+        scores = log_softmax(np.asarray(logits[left_out], np.float64) / temperature)
+        own = np.arange(len(scores)), truth[left_out]
+        losses[0, left_out] = -scores[own]
+        for i, strength in enumerate(STRENGTHS, 1):
+            vector = fit_vector(
+                logits[fitted], truth[fitted], temperature=temperature, strength=strength, weights=weights[fitted]
+            )
+            losses[i, left_out] = -log_softmax(scores * vector.scale + vector.bias)[own]
+    means = losses @ weights / weights.sum()
+    best = 1 + int(means[1:].argmin())
+    gain = np.bincount(member, weights=weights * (losses[0] - losses[best]))
+    error = float(gain.std(ddof=1) * math.sqrt(len(gain)) / weights.sum())
+    choice = CalibrationChoice(
+        folds=folds,
+        temperature=round(float(means[0]), _DECIMALS),
+        vector=round(float(means[best]), _DECIMALS),
+        standard_error=round(error, _DECIMALS),
     )
+    return choice, STRENGTHS[best - 1]
 
 
-def _just_below(lowest_caught: float, risk: Floats) -> float:
-    """A threshold that `lowest_caught` reaches with a margin (half of it when it is itself below the margin)."""
-    lower = risk[risk < lowest_caught]
-    next_lower = float(lower.max()) if len(lower) else 0.0
-    return max(min((lowest_caught + next_lower) / 2, lowest_caught - MARGIN), lowest_caught / 2)
+def _folds(truth: Ints, member: Ints, folds: int) -> Ints:
+    """(lesions,) fold of each lesion: those of one diagnosis are dealt out evenly, in an order that is drawn."""
+    _, first = np.unique(member, return_index=True)
+    drawn = np.random.default_rng(0).permutation(len(first))
+    order = drawn[np.argsort(truth[first][drawn], kind="stable")]
+    result = np.empty(len(first), np.intp)
+    result[order] = np.arange(len(first)) % folds
+    return result
+
+
+def _checked(logits: npt.NDArray[np.floating], truth: Ints) -> Floats:
+    result = np.asarray(logits, np.float64)
+    if result.ndim != 2 or truth.shape != result.shape[:1] or not len(truth):
+        raise ValueError(f"expected logits (n, leaves) and truth (n,), n >= 1; got {result.shape} and {truth.shape}")
+    if not np.isfinite(result).all():
+        raise ValueError("logits must be finite")
+    return result
+
+
+def _rounded(values: npt.NDArray[np.floating]) -> tuple[float, ...]:
+    return tuple(round(float(value), _DECIMALS) for value in values)

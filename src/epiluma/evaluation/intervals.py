@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from statistics import NormalDist
 from typing import NamedTuple
@@ -37,16 +38,54 @@ def bootstrap(
 ) -> dict[str, Interval]:
     """Percentile intervals (Efron and Tibshirani 1993, ch. 13) of several metrics from the same replicates.
 
+    Replicates where a metric is undefined are left out; NaN when all are.
+    """
+    values = resample(statistics, group, stratum=stratum, replicates=replicates, seed=seed)
+    return {name: percentiles(found, level) for name, found in values.items()}
+
+
+def resample(
+    statistics: Mapping[str, Statistic],
+    group: npt.NDArray[np.generic],
+    *,
+    stratum: Ints | None = None,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+) -> dict[str, Floats]:
+    """Value of each metric on each replicate, (replicates,); NaN where a replicate cannot define it.
+
     Groups (lesions) are drawn whole, with replacement, so photos of one lesion never count as independent.
     With `stratum` (n,), each class's lesions are drawn among themselves: a rare class cannot vanish from a
     replicate, and the intervals are those of a part with this mix of classes. A group whose images have several
-    strata belongs to its rarest. Replicates where a metric is undefined are left out; NaN when all are.
+    strata belongs to its rarest.
     """
     values: dict[str, list[Floats]] = {name: [] for name in statistics}
     for weights in _replicate_weights(group, stratum, replicates, np.random.default_rng(seed)):
         for name, statistic in statistics.items():
             values[name].append(statistic(weights))
-    return {name: _percentiles(np.concatenate(parts), level) for name, parts in values.items()}
+    return {name: np.concatenate(parts) for name, parts in values.items()}
+
+
+def two_sided_p(differences: Floats) -> float:
+    """Chance of a difference as large if there is none, from bootstrap replicates: where the interval leaves 0.
+
+    Twice the share of replicates on the rarer side of 0, counting one more so that it is never 0 (Davison and
+    Hinkley 1997, sec. 4.2); 1 when every replicate is 0, NaN when none is defined.
+    """
+    defined = differences[~np.isnan(differences)]
+    if not len(defined):
+        return math.nan
+    fewer = min((defined <= 0).sum(), (defined >= 0).sum())
+    return min(1.0, 2 * (int(fewer) + 1) / (len(defined) + 1))
+
+
+def percentiles(values: Floats, level: float = 0.95) -> Interval:
+    """Interval that holds the middle `level` of the replicates that are defined; NaN when none is."""
+    defined = values[~np.isnan(values)]
+    if not len(defined):
+        return Interval(np.nan, np.nan)
+    lower, upper = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(lower), float(upper))
 
 
 def reflect(interval: Interval, value: float) -> Interval:
@@ -80,14 +119,6 @@ def wilson(successes: int, trials: int, *, level: float = 0.95) -> Interval:
 def _check_share(successes: int, trials: int) -> None:
     if not 0 <= successes <= trials or trials < 1:
         raise ValueError(f"{successes} of {trials} is not a share: 0 <= successes <= trials and trials >= 1")
-
-
-def _percentiles(values: Floats, level: float) -> Interval:
-    defined = values[~np.isnan(values)]
-    if not len(defined):
-        return Interval(np.nan, np.nan)
-    lower, upper = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(lower), float(upper))
 
 
 def _replicate_weights(

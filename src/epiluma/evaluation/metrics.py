@@ -34,7 +34,7 @@ def confusion(truth: Ints, predicted: Ints, classes: int, weights: Floats | None
     """(..., classes, classes + 1) images by truth (rows) and prediction; the last column could not be judged."""
     columns = classes + 1
     cell = truth * columns + np.where(predicted < 0, classes, predicted)
-    counted = _counts(weights, len(truth)) @ _one_hot(cell, classes * columns)
+    counted = image_weights(weights, len(truth)) @ _one_hot(cell, classes * columns)
     return counted.reshape(*counted.shape[:-1], classes, columns)
 
 
@@ -43,18 +43,24 @@ def per_class(truth: Ints, predicted: Ints, classes: int, weights: Floats | None
     table = confusion(truth, predicted, classes, weights)
     hits = np.diagonal(table, axis1=-2, axis2=-1)
     actual, called = table.sum(-1), table[..., :classes].sum(-2)
-    return PerClass(_ratio(hits, actual), _ratio(hits, called), _ratio(2 * hits, actual + called))
+    return PerClass(ratio(hits, actual), ratio(hits, called), ratio(2 * hits, actual + called))
 
 
 def balanced_accuracy(truth: Ints, predicted: Ints, classes: int, weights: Floats | None = None) -> Floats:
     """Mean recall over the classes present in the truth (Brodersen 2010); absent classes are left out."""
-    return _mean_of_defined(per_class(truth, predicted, classes, weights).recall)
+    return mean_of_defined(per_class(truth, predicted, classes, weights).recall)
 
 
 def macro_f1(truth: Ints, predicted: Ints, classes: int, weights: Floats | None = None) -> Floats:
     """Mean F1 over the classes present in the truth; an absent class's false alarms lower only precision elsewhere."""
     scores = per_class(truth, predicted, classes, weights)
-    return _mean_of_defined(np.where(np.isnan(scores.recall), np.nan, scores.f1))
+    return mean_of_defined(np.where(np.isnan(scores.recall), np.nan, scores.f1))
+
+
+def macro_precision(truth: Ints, predicted: Ints, classes: int, weights: Floats | None = None) -> Floats:
+    """Mean precision over the classes present in the truth; one that was never predicted counts 0."""
+    scores = per_class(truth, predicted, classes, weights)
+    return mean_of_defined(np.where(np.isnan(scores.recall), np.nan, np.nan_to_num(scores.precision)))
 
 
 def accuracy(truth: Ints, predicted: Ints, weights: Floats | None = None) -> Floats:
@@ -72,8 +78,8 @@ def top_k_accuracy(truth: Ints, probabilities: Floats, k: int, weights: Floats |
 
 def share(flag: Bools, among: Bools, weights: Floats | None = None) -> Floats:
     """Share of the images in `among` whose `flag` is true; NaN when there are none."""
-    counts = _counts(weights, len(flag))
-    return _ratio(counts @ (flag & among).astype(np.float64), counts @ among.astype(np.float64))
+    counts = image_weights(weights, len(flag))
+    return ratio(counts @ (flag & among).astype(np.float64), counts @ among.astype(np.float64))
 
 
 def sensitivity(flagged: Bools, positive: Bools, weights: Floats | None = None) -> Floats:
@@ -88,15 +94,26 @@ def specificity(flagged: Bools, negative: Bools, weights: Floats | None = None) 
 
 def auc(score: Floats, positive: Bools, weights: Floats | None = None) -> Floats:
     """Chance that a positive outscores a negative, ties counting half (Mann and Whitney 1947)."""
-    counts = _counts(weights, len(score))
     order = np.argsort(score, kind="stable")
     ranked, sign = score[order], positive[order]
-    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])  # first image of each distinct score
-    drawn = counts[..., order]
-    positives = np.add.reduceat(drawn * sign, starts, axis=-1)
-    negatives = np.add.reduceat(drawn * ~sign, starts, axis=-1)
-    outscored = np.cumsum(negatives, axis=-1) - negatives / 2
-    return _ratio((positives * outscored).sum(-1), positives.sum(-1) * negatives.sum(-1))
+    ends = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True])  # last image of each distinct score
+    drawn = image_weights(weights, len(score))[..., order]
+    positives, negatives = (np.cumsum(drawn * side, axis=-1)[..., ends] for side in (sign, ~sign))
+    gained = np.diff(positives, axis=-1, prepend=0)
+    outscored = negatives - np.diff(negatives, axis=-1, prepend=0) / 2
+    return ratio((gained * outscored).sum(-1), positives[..., -1] * negatives[..., -1])
+
+
+def macro_auc(truth: Ints, scores: Floats, weights: Floats | None = None) -> Floats:
+    """Mean over the classes present in the truth of the AUC of one class against the rest; `scores` (n, classes)."""
+    each = [auc(scores[:, index], truth == index, weights) for index in range(scores.shape[1])]
+    return mean_of_defined(np.stack(each, axis=-1))
+
+
+def ood_auroc(inside: Floats, outside: Floats) -> float:
+    """Chance that an out-of-distribution image has a higher score of being so than one from the distribution."""
+    both = np.concatenate([inside, outside])
+    return float(auc(both, np.arange(len(both)) >= len(inside)))
 
 
 def ece(truth: Ints, probabilities: Floats, weights: Floats | None = None) -> Floats:
@@ -110,6 +127,11 @@ def ece(truth: Ints, probabilities: Floats, weights: Floats | None = None) -> Fl
 def binary_ece(risk: Floats, positive: Bools, weights: Floats | None = None) -> Floats:
     """Gap between predicted risk and the observed share, 15 equal-width bins of risk over [0, 1]."""
     return _binned_gap(risk, positive, weights)
+
+
+def calibration_bin(confidence: Floats) -> Ints:
+    """The bin, 0 to 14, of each confidence; bins are (low, high], the first with 0."""
+    return np.digitize(confidence, np.linspace(0, 1, ECE_BINS + 1)[1:-1], right=True)
 
 
 def brier(truth: Ints, probabilities: Floats, weights: Floats | None = None) -> Floats:
@@ -139,8 +161,32 @@ def every_photo(flag: Bools, lesion: npt.NDArray[np.generic], among: Bools) -> t
     return representative, every
 
 
-def _counts(weights: Floats | None, n: int) -> Floats:
+def image_weights(weights: Floats | None, n: int) -> Floats:
+    """The weights, or one for each of `n` images."""
     return np.ones(n) if weights is None else weights
+
+
+def equalised(classes: Ints, count: int, weights: Floats | None = None) -> Floats:
+    """(..., n) weights under which every class of 0 to `count` - 1 that has images weighs 1 in all.
+
+    What a resample that draws equally many images of each class gives on average, without drawing.
+    """
+    weights = image_weights(weights, len(classes))
+    total = weights @ _one_hot(classes, count)
+    return ratio(weights, total[..., classes], otherwise=0.0)
+
+
+def ratio(part: Floats, whole: Floats, *, otherwise: float = np.nan) -> Floats:
+    """`part / whole`; `otherwise` where `whole` is 0."""
+    part, whole = np.broadcast_arrays(part, whole)
+    result: Floats = np.divide(part, whole, out=np.full(whole.shape, otherwise), where=whole > 0)
+    return result
+
+
+def mean_of_defined(values: Floats) -> Floats:
+    """Mean over the last axis of what is not NaN; NaN when all is."""
+    defined = ~np.isnan(values)
+    return ratio(np.where(defined, values, 0).sum(-1), defined.sum(-1))
 
 
 def _one_hot(index: Ints, size: int) -> Floats:
@@ -148,27 +194,14 @@ def _one_hot(index: Ints, size: int) -> Floats:
     return result
 
 
-def _ratio(part: Floats, whole: Floats) -> Floats:
-    """`part / whole`, NaN where `whole` is 0."""
-    undefined = np.full(np.shape(whole), np.nan)
-    result: Floats = np.divide(part, whole, out=undefined, where=np.asarray(whole) > 0)
-    return result
-
-
-def _mean_of_defined(values: Floats) -> Floats:
-    defined = ~np.isnan(values)
-    return _ratio(np.where(defined, values, 0).sum(-1), defined.sum(-1))
-
-
 def _weighted_mean(values: Floats, weights: Floats | None) -> Floats:
-    counts = _counts(weights, len(values))
-    return _ratio(counts @ values, counts.sum(-1))
+    counts = image_weights(weights, len(values))
+    return ratio(counts @ values, counts.sum(-1))
 
 
 def _binned_gap(confidence: Floats, outcome: Bools, weights: Floats | None) -> Floats:
-    """Sum over bins of |sum of (outcome - confidence)| over the number of images; bins are (low, high]."""
-    counts = _counts(weights, len(confidence))
-    edges = np.linspace(0, 1, ECE_BINS + 1)[1:-1]
-    bins = _one_hot(np.digitize(confidence, edges, right=True), ECE_BINS)
+    """Sum over bins of |sum of (outcome - confidence)| over the number of images."""
+    counts = image_weights(weights, len(confidence))
+    bins = _one_hot(calibration_bin(confidence), ECE_BINS)
     gap = np.abs(counts @ (bins * (outcome - confidence)[:, None])).sum(-1)
-    return _ratio(gap, counts.sum(-1))
+    return ratio(gap, counts.sum(-1))

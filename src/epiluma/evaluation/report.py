@@ -1,80 +1,67 @@
-"""An evaluation as tables: for the terminal, for a model card (Markdown), and as JSON."""
+"""An evaluation, or a comparison of two, as tables: for the terminal, for a model card (Markdown), and as JSON."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
-from rich import box
 from rich.console import Group
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
-from epiluma.evaluation.figures import Section
+from epiluma.evaluation import paired_report, sheet
+from epiluma.evaluation.definition import Section
+from epiluma.evaluation.measure import Figure
+from epiluma.evaluation.paired import Comparison
+from epiluma.evaluation.paired_report import SECTIONS
 from epiluma.evaluation.published import PUBLISHED
-from epiluma.evaluation.scorecard import Evaluation, Figure, score
+from epiluma.evaluation.scorecard import Evaluation, score
+from epiluma.evaluation.sheet import NONE, Page, Sheet
 from epiluma.predictions import PredictionsError, read
 from epiluma.taxonomy import BINARY_NOTE, ISIC_2019
 
-_NONE = "–"
 _NOT_JUDGED = "not judged"
 
 
-class _Sheet(NamedTuple):
-    """A table before it is drawn; the first `words` columns are text, the others figures."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-    words: int = 1
-
-
-def evaluate_file(path: Path | str, *, part: str = "test", allow_leakage: bool = False, seed: int = 0) -> Evaluation:
-    """Score one part of a Predictions file.
+def evaluate_file(
+    path: Path | str,
+    *,
+    part: str = "test",
+    allow_leakage: bool = False,
+    seed: int = 0,
+    outside: Path | str | None = None,
+) -> Evaluation:
+    """Score one part of a Predictions file; `outside` is a file of out-of-distribution images.
 
     Raises PredictionsError, its message starting with the file: unreadable, malformed, without the part, or
     (LeakedPredictions) refused because its audit found a leak.
     """
+    table, others = read(path), read(outside) if outside else None
     try:
-        table = read(path)
-    except OSError as error:
-        raise PredictionsError(f"{path}: cannot be opened ({error.strerror or error})") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise PredictionsError(f"{path}: is not a table of predictions ({error})") from error
-    try:
-        return score(table, part=part, allow_leakage=allow_leakage, seed=seed)
+        return score(table, part=part, allow_leakage=allow_leakage, seed=seed, outside=others)
     except PredictionsError as error:
         raise type(error)(f"{path}: {error}") from error
 
 
-def to_json(evaluation: Evaluation) -> str:
-    """One JSON object; its fields are those of Evaluation."""
-    return msgspec.json.encode(evaluation).decode()
+def to_json(found: Evaluation | Comparison) -> str:
+    """One JSON object; its fields are those of the record."""
+    return msgspec.json.encode(found).decode()
 
 
-def to_rich(evaluation: Evaluation) -> Group:
+def to_rich(found: Evaluation | Comparison) -> Group:
     """Tables for a terminal."""
-    return Group(
-        *(Text(line, style="bold red" if warning else "") for line, warning in _preamble(evaluation)),
-        *(_rich_table(sheet) for sheet in _sheets(evaluation)),
-        Text(),
-        *(Text(line) for line in _footnotes(evaluation)),
-    )
+    return sheet.to_rich(page(found))
 
 
-def to_markdown(evaluation: Evaluation) -> str:
+def to_markdown(found: Evaluation | Comparison) -> str:
     """The same tables for a model card."""
-    lines = [f"**{line}**\n" if warning else f"{line}\n" for line, warning in _preamble(evaluation)]
-    for sheet in _sheets(evaluation):
-        lines += [f"\n### {sheet.title}\n", _pipes(sheet.columns)]
-        lines += [_pipes(tuple("---" if i < sheet.words else "---:" for i in range(len(sheet.columns))))]
-        lines += [_pipes(row) for row in sheet.rows]
-    lines += ["", *(f"- {line}" for line in _footnotes(evaluation))]
-    return "\n".join(lines) + "\n"
+    return sheet.to_markdown(page(found))
+
+
+def page(found: Evaluation | Comparison) -> Page:
+    """The lines, tables and footnotes that every form of the report shows."""
+    if isinstance(found, Comparison):
+        return paired_report.page(found)
+    return Page(list(_preamble(found)), list(_sheets(found)), list(_footnotes(found)))
 
 
 def _preamble(evaluation: Evaluation) -> Iterator[tuple[str, bool]]:
@@ -101,16 +88,35 @@ def _footnotes(evaluation: Evaluation) -> Iterator[str]:
         f"malignant lesion is caught only when every photo of it is referred, a benign one spared only when none is."
     )
     yield _malignant_note(evaluation)
+    yield from _threshold_notes(evaluation)
     yield (
-        "An image that could not be judged counts as a wrong diagnosis. Balanced accuracy and macro F1 average the "
-        "classes that are present, those with few lesions too."
+        "An image that could not be judged counts as a wrong diagnosis. Balanced accuracy and macro figures average "
+        "the classes that are present, those with few lesions too."
     )
     yield f"Majority: always {evaluation.majority}; the class shares as probabilities; refers nobody."
-    subsets: dict[str, list[str]] = {}
+    titles: dict[str, list[str]] = {}
     for name, figure in _noted(evaluation):
-        subsets.setdefault(f"{figure.title}: {figure.note}", []).append(name)
-    for note, names in subsets.items():
-        yield f"{note} ({', '.join(names)})."
+        titles.setdefault(f"{figure.note} ({name})", []).append(figure.title)
+    for note, those in titles.items():
+        yield f"{note[0].upper()}{note[1:]}: {'; '.join(those)}."
+
+
+def _threshold_notes(evaluation: Evaluation) -> Iterator[str]:
+    fixed = evaluation.fixed_thresholds
+    if fixed:
+        yield (
+            f"Fixed on the calibration part, by image: risk ≥ {fixed['most_accurate']:.4f} has the highest accuracy "
+            f"there; risk ≥ {fixed['balanced_f1']:.4f} the highest mean F1 of malignant and of benign, both weighed "
+            f"equally."
+        )
+    yield (
+        "Weighed equally: each class (or malignant and benign) counts as much as any other. The F1 is that of the "
+        "counts which a resample with equally many images of each expects."
+    )
+    yield (
+        "On this part's own ROC curve: the best of all thresholds on the very images that are scored. That describes "
+        "the curve and is no operating point; it flatters most where lesions are few."
+    )
 
 
 def _malignant_note(evaluation: Evaluation) -> str:
@@ -120,71 +126,115 @@ def _malignant_note(evaluation: Evaluation) -> str:
 
 def _noted(evaluation: Evaluation) -> Iterator[tuple[str, Figure]]:
     for name, subset in evaluation.subsets.items():
-        recalls = (row.recall for row in subset.classes.values())
-        yield from ((name, figure) for figure in (*subset.figures.values(), *recalls) if figure.note)
+        rows = (figure for row in subset.classes.values() for figure in (row.recall, row.precision, row.f1, row.auc))
+        yield from ((name, figure) for figure in (*subset.figures.values(), *rows) if figure.note)
+    if evaluation.outside and evaluation.outside.note:
+        yield "all", evaluation.outside
 
 
-def _sheets(evaluation: Evaluation) -> Iterator[_Sheet]:
-    titles: dict[Section, str] = {
-        "diagnosis": "Diagnosis, by the decision rule",
-        "probabilities": "Calibrated probabilities" if evaluation.calibrated else "Probabilities, not calibrated",
-        "recommendation": "Recommendation, at the operating point",
-    }
-    for section, title in titles.items():
-        yield _figures(evaluation, section, title)
-    yield _classes(evaluation)
+def _sheets(evaluation: Evaluation) -> Iterator[Sheet]:
+    for section, title in SECTIONS.items():
+        uncalibrated = section == "probabilities" and not evaluation.calibrated
+        yield _figures(evaluation, section, "Probabilities, not calibrated" if uncalibrated else title)
+    yield from _classes(evaluation)
     yield _confusion(evaluation)
+    if evaluation.subgroups:
+        yield from _subgroups(evaluation)
     yield _published(evaluation)
 
 
-def _figures(evaluation: Evaluation, section: Section, title: str) -> _Sheet:
+def _figures(evaluation: Evaluation, section: Section, title: str) -> Sheet:
     whole, histology = evaluation.subsets["all"], evaluation.subsets.get("histology")
     rows = []
     for key, figure in whole.figures.items():
         if figure.section == section:
             confirmed = histology.figures[key] if histology else None
-            rows.append((figure.title, _value(figure), _n(figure), _number(figure.baseline), *_pair(confirmed)))
-    return _Sheet(title, ("Metric", "All (95%)", "n", "Majority", "Histology (95%)", "n"), rows)
+            rows.append(_row(figure, confirmed))
+    if evaluation.outside and evaluation.outside.section == section:
+        rows.append(_row(evaluation.outside, None))
+    return Sheet(title, ("Metric", "All (95%)", "n", "Majority", "Histology (95%)", "n"), rows)
 
 
-def _classes(evaluation: Evaluation) -> _Sheet:
+def _row(figure: Figure, confirmed: Figure | None) -> tuple[str, ...]:
+    return (figure.title, *_pair(figure), _number(figure.baseline), *_pair(confirmed))
+
+
+def _classes(evaluation: Evaluation) -> Iterator[Sheet]:
     whole, histology = evaluation.subsets["all"], evaluation.subsets.get("histology")
-    rows = []
+    rows, others = [], []
     for code, row in whole.classes.items():
-        confirmed = histology.classes[code].recall if histology else None
-        figures = (_value(row.recall), _n(row.recall), _number(row.precision), _number(row.f1))
-        rows.append((code, *figures, *_pair(confirmed)))
-    columns = ("Class", "Recall (95%)", "n", "Precision", "F1", "Histology recall", "n")
-    return _Sheet("Each class against the rest, by image", columns, rows)
+        known = histology and histology.classes[code]
+        confirmed = (*_pair(known.recall), _value(known.auc)) if known else (NONE, NONE, NONE)
+        rows.append((code, *_pair(row.recall), _value(row.precision), _value(row.f1)))
+        others.append((code, _value(row.auc), *confirmed))
+    yield Sheet(
+        "Each class against the rest, by image", ("Class", "Recall (95%)", "n", "Precision (95%)", "F1 (95%)"), rows
+    )
+    yield Sheet(
+        "Each class against the rest, by image: AUC, and the histology-confirmed",
+        ("Class", "AUC (95%)", "Histology recall", "n", "Histology AUC"),
+        others,
+    )
 
 
-def _confusion(evaluation: Evaluation) -> _Sheet:
+def _subgroups(evaluation: Evaluation) -> Iterator[Sheet]:
+    named = [
+        (f"{column}: {name}", group)
+        for column, groups in evaluation.subgroups.items()
+        for name, group in groups.items()
+    ]
+    yield Sheet(
+        "Subgroups",
+        ("Subgroup", "Lesions", f"Balanced accuracy, {len(evaluation.groups)}", "AUC of lesions"),
+        [
+            (
+                *(name, f"{group.lesions:,}"),
+                *(_value(group.figures[key]) for key in ("balanced_accuracy_grouped", "malignant_auc_by_lesion")),
+            )
+            for name, group in named
+        ],
+    )
+    yield Sheet(
+        "Subgroups, recommendation at the operating point, by lesion",
+        ("Subgroup", "Sensitivity", "n", "Specificity", "n"),
+        [
+            (
+                name,
+                *_pair(group.figures["malignant_sensitivity_by_lesion"]),
+                *_pair(group.figures["specificity_by_lesion"]),
+            )
+            for name, group in named
+        ],
+    )
+
+
+def _confusion(evaluation: Evaluation) -> Sheet:
     table = evaluation.subsets["all"].confusion
     rows = [
         (code, *(f"{count:,}" if count else "·" for count in counts))
         for code, counts in zip(evaluation.groups, table, strict=True)
     ]
-    return _Sheet("Images by truth (rows) and diagnosis", ("Truth", *evaluation.groups, _NOT_JUDGED), rows)
+    return Sheet("Images by truth (rows) and diagnosis", ("Truth", *evaluation.groups, _NOT_JUDGED), rows)
 
 
-def _published(evaluation: Evaluation) -> _Sheet:
+def _published(evaluation: Evaluation) -> Sheet:
     whole = evaluation.subsets["all"]
     ours = {key: figure.metric.value if figure.metric else None for key, figure in whole.figures.items()}
-    ours |= {f"f1_{code}": row.f1 for code, row in whole.classes.items()}
+    ours |= {f"f1_{code}": row.f1.metric.value if row.f1.metric else None for code, row in whole.classes.items()}
     rows = [
         (
             *(f"{entry.system}, {entry.data}", entry.metric, entry.source),
             " / ".join(f"{figure:.3f}" for figure in entry.figures),
-            " / ".join(_number(ours.get(key)) for key in entry.ours) or _NONE,
+            " / ".join(_number(ours.get(key)) for key in entry.ours) or NONE,
         )
         for entry in PUBLISHED
     ]
     columns = ("System and data", "Metric", "Source", "Theirs", "Ours")
-    return _Sheet("Published figures, on other images", columns, rows, words=3)
+    return Sheet("Published figures, on other images", columns, rows, words=3)
 
 
 def _pair(figure: Figure | None) -> tuple[str, str]:
-    return (_value(figure), _n(figure)) if figure else (_NONE, _NONE)
+    return (_value(figure), _n(figure)) if figure else (NONE, NONE)
 
 
 def _value(figure: Figure) -> str:
@@ -193,29 +243,8 @@ def _value(figure: Figure) -> str:
 
 
 def _n(figure: Figure) -> str:
-    return f"{figure.metric.n:,}" if figure.metric else _NONE
+    return f"{figure.metric.n:,}" if figure.metric else NONE
 
 
 def _number(value: float | None) -> str:
-    return _NONE if value is None else f"{value:.3f}"
-
-
-def _rich_table(sheet: _Sheet) -> Table:
-    table = Table(
-        title=f"\n{sheet.title}",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    for i, column in enumerate(sheet.columns):
-        word = i < sheet.words
-        table.add_column(column, justify="left" if word else "right", no_wrap=not word, overflow="fold")
-    for row in sheet.rows:
-        table.add_row(*(escape(cell) for cell in row))
-    return table
-
-
-def _pipes(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return NONE if value is None else f"{value:.3f}"

@@ -4,48 +4,35 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import partial
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from epiluma import bundle
 from epiluma.evaluation import metrics
-from epiluma.evaluation.figures import DEFINITIONS, Definition, Section, View, recall_of
-from epiluma.evaluation.intervals import REPLICATES, Interval, bootstrap, reflect, wilson
-from epiluma.predictions import Predictions, PredictionsError
-
-MIN_LESIONS = 10
-"""With fewer lesions of a kind that a figure needs, the figure is not given."""
+from epiluma.evaluation.charts import Charts, draw
+from epiluma.evaluation.figures import DEFINITIONS, of_class
+from epiluma.evaluation.intervals import REPLICATES
+from epiluma.evaluation.measure import Figure, measure
+from epiluma.evaluation.metrics import Floats
+from epiluma.evaluation.outside import score_outside
+from epiluma.evaluation.selection import LeakedPredictions, is_leaked, select
+from epiluma.evaluation.subgroups import Subgroup, score_subgroups
+from epiluma.evaluation.view import View
+from epiluma.predictions import Predictions
 
 HISTOLOGY = ("confirmation", "histo")
 """Subgroup column and value of the lesions whose truth was read under a microscope."""
-
-
-class LeakedPredictions(PredictionsError):
-    """Predictions whose audit found test images in training; their figures would flatter."""
-
-
-class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One metric on one subset."""
-
-    title: str
-    section: Section
-    unit: str
-    """What `metric.n` counts: `lesions` or `images`."""
-    metric: bundle.Metric | None
-    """None when the evidence is insufficient; `note` says why."""
-    baseline: float | None
-    """The majority baseline on the same images."""
-    note: str = ""
 
 
 class ClassRow(msgspec.Struct, frozen=True, kw_only=True):
     """One class of the grouped view, one against the rest, counted by image."""
 
     recall: Figure
-    precision: float | None
-    f1: float | None
+    precision: Figure
+    f1: Figure
+    auc: Figure
     images: int
 
 
@@ -72,6 +59,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """True when the audit found a leak and the caller asked for figures all the same."""
     threshold: float | None
     """Malignancy risk of the operating point that the column `referred` was made with."""
+    fixed_thresholds: dict[str, float]
+    """Risk thresholds that were fixed on the calibration part, by what they make largest there."""
     calibrated: bool
     """Whether the table's header names the prevalence that its probabilities are calibrated at."""
     codes: tuple[str, ...]
@@ -83,16 +72,26 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     replicates: int
     subsets: dict[str, Subset]
+    subgroups: dict[str, dict[str, Subgroup]]
+    """By column, then by value; `unknown` is the value of images that have none."""
+    charts: Charts
+    outside: Figure | None = None
+    """AUROC of telling out-of-distribution images, when a table of them was given."""
 
     def to_scorecard(self, command: str) -> bundle.Scorecard:
         """The part of this that a bundle carries: defined figures, four decimals (the same on every processor).
 
+        Points of the scored part's own ROC curve are left out: nobody can choose a threshold there.
         Raises LeakedPredictions: figures from a leak must not ship.
         """
         if self.leakage_allowed:
             raise LeakedPredictions(f"a scorecard cannot be made from leaked predictions (audit: {self.audit})")
         found = {
-            name: {key: _rounded(figure.metric) for key, figure in subset.figures.items() if figure.metric}
+            name: {
+                key: _rounded(figure.metric)
+                for key, figure in subset.figures.items()
+                if figure.metric and figure.section != "curve"
+            }
             for name, subset in self.subsets.items()
         }
         return bundle.Scorecard(part=self.part, metrics=found, command=command)
@@ -105,166 +104,93 @@ def score(
     allow_leakage: bool = False,
     seed: int = 0,
     replicates: int = REPLICATES,
+    outside: Predictions | None = None,
 ) -> Evaluation:
-    """Score one part: on all of it and on its histology-confirmed lesions.
+    """Score one part: on all of it, on its histology-confirmed lesions, and on each subgroup.
 
-    Raises LeakedPredictions when the audit says `leak` and `allow_leakage` is false, and PredictionsError when the
-    table contradicts itself or has no such part.
+    `outside` are out-of-distribution images; both tables then need the column `ood_score`. Raises LeakedPredictions
+    when the audit says `leak` and `allow_leakage` is false, and PredictionsError when the table contradicts itself or
+    has no such part.
     """
-    header = predictions.header
-    _check(predictions)
-    leaked = header.audit.startswith("leak")
-    if leaked and not allow_leakage:
-        raise LeakedPredictions(
-            f"refused: the audit says {header.audit!r}, so these figures would flatter; "
-            f"train again on a clean split, or allow leakage and every report will say so"
-        )
-    chosen = predictions.only(part)
-    if not len(chosen):
-        known = ", ".join(sorted(set(predictions.part.tolist()))) or "none, it is empty"
-        raise PredictionsError(f"no image in part {part!r}; parts of this table: {known}")
-    if len(np.unique(chosen.image_id)) < len(chosen):
-        raise PredictionsError(f"an image is listed twice in part {part!r}; every image may count once")
-    majority, prevalence, source = _majority(chosen)
-    tables = {"all": chosen}
-    column, value = HISTOLOGY
-    if column in chosen.subgroups and (confirmed := chosen.subgroups[column] == value).any():
-        tables["histology"] = chosen.where(confirmed)
+    view = select(predictions, part, allow_leakage=allow_leakage)
+    header, majority = predictions.header, _majority(view.table)
+    fixed = {"most_accurate": view.most_accurate, "balanced_f1": view.balanced_f1}
+    how = {"seed": seed, "replicates": replicates}
     return Evaluation(
         part=part,
         runner=header.runner,
         model=header.model,
         manifest_sha256=header.manifest_sha256,
         audit=header.audit,
-        leakage_allowed=leaked,
+        leakage_allowed=is_leaked(predictions),
         threshold=header.threshold,
+        fixed_thresholds={name: value for name, value in fixed.items() if not math.isnan(value)},
         calibrated=bool(header.prevalence),
         codes=header.codes,
-        groups=View(chosen).groups,
+        groups=view.groups,
         malignant=tuple(c for c, bad in zip(header.codes, header.malignant, strict=True) if bad),
-        majority=f"{header.codes[majority]} ({source})",
+        majority=f"{header.codes[majority.leaf]} ({majority.source})",
         seed=seed,
         replicates=replicates,
-        subsets={
-            name: _subset(View(table), View(_always(table, majority, prevalence)), seed, replicates)
-            for name, table in tables.items()
-        },
+        subsets={name: _subset(rows, majority.always(rows), **how) for name, rows in _subsets(view).items()},
+        subgroups=score_subgroups(view, **how),
+        charts=draw(view, **how),
+        outside=score_outside(view.table, outside, **how) if outside else None,
     )
 
 
-def _check(predictions: Predictions) -> None:
-    header, leaves = predictions.header, len(predictions.header.codes)
-    if leaves < 2:
-        raise PredictionsError("the header names fewer than two diagnoses")
-    for name, column in (("groups", header.groups), ("malignant", header.malignant)):
-        if len(column) != leaves:
-            raise PredictionsError(f"the header's {name!r} has {len(column)} values for {leaves} diagnoses")
-    if len(header.prevalence) not in (0, leaves):
-        raise PredictionsError(f"the header's 'prevalence' has {len(header.prevalence)} values for {leaves} diagnoses")
-    outside = ((predictions.probabilities < 0) | (predictions.probabilities > 1)).any(axis=1)
-    if outside.any():
-        raise PredictionsError(f"image {predictions.image_id[outside][0]}: probabilities must lie in 0 to 1")
+class _Majority(NamedTuple):
+    """The baseline that always says the most common class, with the class shares as probabilities."""
+
+    leaf: int
+    shares: Floats
+    source: str
+    """Where the shares come from."""
+
+    def always(self, view: View) -> View:
+        """What the baseline says of the same images: nobody is referred, everything is judged."""
+        return View(self._said(view.table), view.calibration and self._said(view.calibration))
+
+    def _said(self, table: Predictions) -> Predictions:
+        n = len(table)
+        return replace(
+            table,
+            probabilities=np.tile(self.shares, (n, 1)),
+            diagnosis=np.full(n, self.leaf, np.intp),
+            referred=np.zeros(n, bool),
+        )
 
 
-def _majority(table: Predictions) -> tuple[int, metrics.Floats, str]:
-    """(leaf, class shares, their source) of the baseline that always says the most common class."""
+def _majority(table: Predictions) -> _Majority:
     if table.header.prevalence:
         shares, source = np.array(table.header.prevalence), "most common at the prevalence of the table's header"
     else:
         shares = np.bincount(table.truth, minlength=len(table.header.codes)) / len(table)
         source = "most common in the scored part; the header states no prevalence"
-    return int(shares.argmax()), shares, source
+    return _Majority(int(shares.argmax()), shares, source)
 
 
-def _always(table: Predictions, leaf: int, shares: metrics.Floats) -> Predictions:
-    """The majority baseline as Predictions: one diagnosis, the class shares as probabilities, nobody referred."""
-    n = len(table)
-    return replace(
-        table,
-        probabilities=np.tile(shares, (n, 1)),
-        diagnosis=np.full(n, leaf, np.intp),
-        referred=np.zeros(n, bool),
-    )
+def _subsets(view: View) -> dict[str, View]:
+    column, value = HISTOLOGY
+    known = view.table.subgroups.get(column, np.array([]))
+    return {"all": view} | ({"histology": view.where(known == value)} if (known == value).any() else {})
 
 
-def _subset(view: View, baseline: View, seed: int, replicates: int) -> Subset:
-    recalls = [recall_of(index, code) for index, code in enumerate(view.groups)]
-    definitions = [*DEFINITIONS, *recalls]
-    gaps = {definition.key: _missing_evidence(definition, view) for definition in definitions}
-    intervals = bootstrap(
-        {d.key: partial(d.formula, view) for d in definitions if not gaps[d.key]},
-        view.table.group,
-        stratum=view.table.truth,
-        replicates=replicates,
-        seed=seed,
-    )
-    figures = {d.key: _figure(d, view, baseline, gaps[d.key], intervals.get(d.key)) for d in definitions}
-    by_class = metrics.per_class(view.truth, view.diagnosis, len(view.groups))
+def _subset(view: View, baseline: View, *, seed: int, replicates: int) -> Subset:
+    by_class = {code: of_class(index, code) for index, code in enumerate(view.groups)}
+    definitions = [*DEFINITIONS, *(definition for row in by_class.values() for definition in row.values())]
+    figures = measure(definitions, view, seed=seed, replicates=replicates, baseline=baseline)
     table = metrics.confusion(view.truth, view.diagnosis, len(view.groups)).astype(int)
     return Subset(
         images=len(view.table),
         lesions=view.lesions(view.everything),
         figures={d.key: figures[d.key] for d in DEFINITIONS},
         classes={
-            code: ClassRow(
-                recall=figures[recalls[index].key],
-                precision=_defined(by_class.precision[index]),
-                f1=_defined(by_class.f1[index]),
-                images=int(table[index].sum()),
-            )
-            for index, code in enumerate(view.groups)
+            code: ClassRow(images=int(count), **{name: figures[definition.key] for name, definition in row.items()})
+            for (code, row), count in zip(by_class.items(), table.sum(axis=1), strict=True)
         },
         confusion=tuple(tuple(row) for row in table.tolist()),
     )
-
-
-def _missing_evidence(definition: Definition, view: View) -> str:
-    """Why the figure cannot be given, or nothing."""
-    for kind, among in definition.kinds(view).items():
-        if (found := view.lesions(among)) < MIN_LESIONS:
-            what = f"{kind} lesion".strip() + ("" if found == 1 else "s")
-            return f"insufficient evidence: {found} {what}, {MIN_LESIONS} needed"
-    return ""
-
-
-def _figure(definition: Definition, view: View, baseline: View, gap: str, interval: Interval | None) -> Figure:
-    if interval is None:
-        return _make(definition, view, None, None, gap)
-    value = float(definition.formula(view, None))
-    counted = next(iter(definition.kinds(view).values()))
-    lesions = view.lesions(counted)
-    note = ""
-    if definition.noise_raises:
-        interval = reflect(interval, value)
-    elif interval.lower == interval.upper and definition.share:
-        # When all lesions of each class agree, no replicate can differ; the lesions are then plain trials.
-        interval, note = wilson(round(value * lesions), lesions), "Wilson interval: every replicate gave this value"
-    elif interval.lower == interval.upper:
-        note = "every replicate gave this value: the interval understates the doubt"
-    metric = bundle.Metric(
-        value=value,
-        lower=interval.lower,
-        upper=interval.upper,
-        n=lesions if definition.unit == "lesions" else int(counted.sum()),
-    )
-    return _make(definition, view, metric, float(definition.formula(baseline, None)), note)
-
-
-def _make(
-    definition: Definition, view: View, metric: bundle.Metric | None, baseline: float | None, note: str
-) -> Figure:
-    return Figure(
-        title=definition.title.format(groups=len(view.groups), leaves=view.leaves),
-        section=definition.section,
-        unit=definition.unit,
-        metric=metric,
-        baseline=baseline,
-        note=note,
-    )
-
-
-def _defined(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
 
 
 def _rounded(metric: bundle.Metric) -> bundle.Metric:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
+import numpy as np
 from rich.table import Table
 
+from epiluma.export import network as networks
 from epiluma.export.config import Epoch, Views
-from epiluma.export.ship import trained_network
-from epiluma.training import data
+from epiluma.training import data, scoring
 from epiluma.training.recipe import Recipe
-from epiluma.training.run import logits, validation_figures
 
 Progress = Callable[[int, int], None]
 
@@ -27,7 +28,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     images: int
     balanced_accuracy_grouped: float
     balanced_accuracy_leaves: float
-    malignant_auc: float
+    malignant_auc: float = math.nan
+    """NaN where all diagnoses are malignant or none is."""
     score: float
     """Mean of the first and the third, as in the run's log."""
 
@@ -47,9 +49,14 @@ def compare(
     combinations = [(epoch, size, v) for epoch in epochs for size in sizes for v in views]
     choices = []
     for done, (epoch, size, count) in enumerate(combinations, 1):
-        found = logits(trained_network(recipe, run, epoch), corpus, indices, recipe, size, views=count)
-        figures = validation_figures(found, corpus.labels[indices], corpus.shares("train"))
-        choices.append(Choice(epoch=epoch, size=size, views=count, images=len(indices), **figures))
+        trained = networks.trained(recipe, corpus, run, epoch)
+        found = scoring.score(trained.network, corpus, indices, trained.input, size, views=count).logits
+        assert found is not None
+        figures = scoring.class_figures(
+            (found - trained.offset).astype(np.float32), corpus.labels[indices], corpus.shares("train"), corpus.taxonomy
+        )
+        shown = {name: value for name, value in figures.items() if name in Choice.__struct_fields__}
+        choices.append(Choice(epoch=epoch, size=size, views=count, images=len(indices), **shown))
         if progress:
             progress(done, len(combinations))
     return sorted(choices, key=lambda choice: -choice.score)

@@ -8,13 +8,16 @@ from typing import Annotated, Literal
 import msgspec
 
 from epiluma.bundle import Modality
-from epiluma.training.recipe import RecipeError
+from epiluma.evaluation.calibration import Method
+from epiluma.training.recipe import Recipe, RecipeError
 
 Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 
 
 Epoch = Literal["best", "last"]
 Views = Literal[1, 4]
+Format = Literal["onnx-fp16", "onnx-int8", "openvino"]
+"""What `epiluma.export.variants.FORMATS` knows beside fp32."""
 
 
 class Shipping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,6 +40,18 @@ class Shipping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     lower_bound: Share
     """One-sided 95% lower bound that it must reach."""
     prior_power: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    cost: dict[str, Annotated[float, msgspec.Meta(gt=0)]] = {}
+    """By leaf code: how much worse it is to miss this diagnosis than one that is not named, which costs 1."""
+    calibration: Method = "best"
+    """How logits become probabilities; `best` lets left-out lesions choose."""
+    coverage: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.9
+    """Share of lesions whose set of diagnoses holds the truth; 0 makes no sets."""
+    abstain: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    """Largest share of lesions with a photo too near the threshold to be judged; 0 judges all."""
+    outline: str = ""
+    """Folder of a finished run that segments the lesion, whose network ships beside this one."""
+    variants: tuple[Format, ...] = ()
+    """Further formats to ship beside the graph in fp32, such as `onnx-int8`."""
 
 
 def load(path: Path) -> Shipping:
@@ -50,3 +65,20 @@ def load(path: Path) -> Shipping:
         raise RecipeError(f"{path}: {error.strerror}") from error
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise RecipeError(f"{path}: [bundle]: {error}") from error
+
+
+def unshipped(recipe: Recipe, *, epoch: Epoch = "best", size: int | None = None, views: Views = 1) -> Shipping:
+    """How to score a run that is not shipped: at the size it was trained at, with the usual demands."""
+    return Shipping(
+        name=recipe.name,
+        modality="dermoscopy",
+        size=size or recipe.phases[-1].size,
+        epoch=epoch,
+        views=views,
+        licence="",
+        licence_note="",
+        non_commercial=True,
+        training_data=recipe.data.name,
+        sensitivity=0.97,
+        lower_bound=0.92,
+    )

@@ -22,37 +22,67 @@ OPSET = 18
 class Shipped(nn.Module):
     """A network whose prior-free logits are moved to a prevalence: softmax gives probabilities there.
 
-    Beside them it gives what its last layer reads: the pooled features, by which photos are compared.
+    Beside them it gives what its last layer reads: the pooled features, by which photos are compared; and the masks of
+    a network that segments as well.
     """
 
     log_prior: Tensor
 
-    def __init__(self, network: nn.Module, log_prior: Tensor, head: str) -> None:
+    def __init__(self, network: nn.Module, log_prior: Tensor, head: str, masks: bool = False) -> None:
         super().__init__()
         self.backbone = copy.deepcopy(network)
         self.classifier = self.backbone.get_submodule(head)
         self.backbone.set_submodule(head, nn.Identity())
         self.register_buffer("log_prior", log_prior.float())
+        self.outputs = ["logits", "features", "masks"] if masks else ["logits", "features"]
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, 3, S, S) normalised -> (n, leaves) logits and (n, d) features."""
-        features = self.backbone(image)
-        return self.classifier(features) + self.log_prior, features
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """(n, 3, S, S) normalised -> (n, leaves) logits, (n, d) features, and perhaps (n, K, S, S) masks."""
+        features, *masks = found if isinstance(found := self.backbone(image), tuple) else (found,)
+        return (self.classifier(features) + self.log_prior, features, *masks)[: len(self.outputs)]
 
 
-def shipped(network: nn.Module, prevalence: npt.NDArray[np.float64], head: str = "classifier") -> Shipped:
+class Outliner(nn.Module):
+    """A network that gives masks alone: (n, 3, S, S) normalised -> (n, K, S, S) logits."""
+
+    outputs = ("masks",)
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network)
+
+    def forward(self, image: Tensor) -> tuple[Tensor]:
+        """K = 1 for lesion against background, more for background and classes."""
+        return (self.network(image),)
+
+
+def shipped(
+    network: nn.Module,
+    prevalence: npt.NDArray[np.float64],
+    head: str = "classifier",
+    offset: npt.NDArray[np.float64] | float = 0.0,
+    *,
+    masks: bool = False,
+) -> Shipped:
     """The network that is exported, in evaluation mode; a class that was never seen keeps a prior of 1e-6.
 
-    `head` is the name of its last, linear layer.
+    `head` is the name of its last, linear layer; `offset` (leaves,) is what its logits know of class shares already;
+    `masks` says that it segments as well.
     """
-    log_prior = torch.tensor(np.log(np.maximum(prevalence, 1e-6)))
-    return Shipped(network.to(memory_format=torch.contiguous_format), log_prior, head).eval()
+    log_prior = torch.tensor(np.log(np.maximum(prevalence, 1e-6)) - offset)
+    return Shipped(network.to(memory_format=torch.contiguous_format), log_prior, head, masks).eval()
 
 
-def to_onnx(network: Shipped, size: int) -> bytes:
+def outliner(network: nn.Module) -> Outliner:
+    """A segmentation network as it is exported, in evaluation mode."""
+    return Outliner(network.to(memory_format=torch.contiguous_format)).eval()
+
+
+def to_onnx(network: Shipped | Outliner, size: int) -> bytes:
     """One self-contained ONNX graph for any n.
 
-    `image` (n, 3, size, size) float32 -> `logits` (n, leaves), `features` (n, d).
+    `image` (n, 3, size, size) float32 -> the network's `outputs`: `logits` (n, leaves), `features` (n, d), `masks`
+    (n, K, size, size).
     """
     image = torch.zeros(2, 3, size, size)
     batch = torch.export.Dim("n", min=1, max=4096)
@@ -62,7 +92,7 @@ def to_onnx(network: Shipped, size: int) -> bytes:
             network,
             (image,),
             input_names=["image"],
-            output_names=["logits", "features"],
+            output_names=list(network.outputs),
             dynamic_shapes=({0: batch},),
             opset_version=OPSET,
             dynamo=True,

@@ -1,49 +1,50 @@
-"""From a finished run to a verified bundle: graph, parity proof, calibration, operating point, scorecard."""
+"""From a finished run to a verified bundle: graphs, proofs of parity, what is fitted on each graph, scorecard."""
 
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import torch
-from PIL import Image
 
-from epiluma import __version__, predictions
 from epiluma import bundle as bundles
-from epiluma.datasets import correlation, split
-from epiluma.datasets.record import Sample
+from epiluma import predictions, segmentations
+from epiluma.datasets import split
 from epiluma.errors import EpilumaError
-from epiluma.evaluation.calibration import choose_operating_point, fit_temperature
+from epiluma.evaluation.abstention import selective_figures
+from epiluma.evaluation.conformal import set_figures
 from epiluma.evaluation.scorecard import score
+from epiluma.export import fitting, variants
 from epiluma.export import graph as graphs
-from epiluma.export.config import Epoch, Shipping
-from epiluma.imaging.preprocess import normalise, resize_squares
-from epiluma.imaging.quality import grade_quality
+from epiluma.export import manifest as manifests
+from epiluma.export import network as networks
+from epiluma.export import outline as outlines
+from epiluma.export.config import Shipping
+from epiluma.export.predict import MASKS
+from epiluma.export.scored import PARTS, Logits, Scored
+from epiluma.export.variants.certificate import Judged
 from epiluma.inference import decide
+from epiluma.inference.outline import Outliner
 from epiluma.inference.session import Session, known_input
-from epiluma.models import registry
 from epiluma.predictions import Predictions
-from epiluma.taxonomy import ISIC_2019
 from epiluma.training import data
-from epiluma.training.classify import Classifier
-from epiluma.training.recipe import Recipe, RecipeError
-from epiluma.training.run import BEST, CHECKPOINT, RECIPE
+from epiluma.training.recipe import Recipe
 
 GRAPH = "model.onnx"
 PREDICTIONS = "predictions.csv"
 PARITY = "parity.json"
+EVIDENCE = "evidence.json"
+"""What sets of diagnoses and abstention are worth on the test part, by graph."""
 WEIGHTS = "network.safetensors"
 """The exported network's weights, from which another run may start (`model.weights`)."""
 MAX_DIFFERENCE = 1e-4
 """Largest difference of a probability between PyTorch and ONNX that is shipped."""
 _KNOWN_SEEDS = (1, 2, 3)
-_SCORED_PARTS = ("validation", "calibration", "test")
+_EXAMPLES = 256
+"""Training images from which int8 takes its ranges."""
 
 
 class ParityError(EpilumaError):
@@ -63,231 +64,206 @@ class Shipped(NamedTuple):
     """Largest probability difference between PyTorch and ONNX over the validation part."""
 
 
-def ship(recipe: Recipe, shipping: Shipping, run: Path, out: Path) -> Shipped:
-    """Export the run's network, prove parity, calibrate on the graph's own outputs, score test once, write `out`.
+class Finished(NamedTuple):
+    """One graph that ships, and what was fitted on its outputs."""
 
-    Predictions and the parity proof are written into the run's folder. Raises RecipeError when `run` is not a
-    finished run of this recipe, ParityError, and TooFewLesions.
-    """
-    network = trained_network(recipe, run, shipping.epoch)
-    corpus = data.load(recipe, needed=split.SHARES)
-    graph, parity, logits = _export(network, corpus, recipe, shipping)
-    manifest = _manifest(recipe, shipping, corpus, graph, logits["calibration"])
-    table = _predictions(manifest, corpus, logits)
-    if table.header.audit.startswith("leak"):
-        predictions.write(table, run / PREDICTIONS)
-        raise LeakingData(
-            f"{run}: {table.header.audit}; no bundle is made. `epiluma evaluate {run / PREDICTIONS} --allow-leakage` "
-            f"scores the predictions all the same, and says so on every page"
+    facts: bundles.Graph
+    files: dict[str, bytes]
+    predictions: Predictions
+
+
+@dataclasses.dataclass(frozen=True)
+class Export:
+    """What is the same for every graph of one export."""
+
+    recipe: Recipe
+    shipping: Shipping
+    rule: bundles.DecisionRule
+    scored: Scored
+
+    def outputs(self, name: str, payload: variants.Payload) -> Logits:
+        """What a graph gives for the scored parts."""
+        views = self.shipping.views
+        return {part: variants.run(name, payload, self.scored.pixels(part), views).logits for part in PARTS}
+
+    def examples(self) -> npt.NDArray[np.float32]:
+        """Images of the training part, evenly picked, from which int8 takes its ranges."""
+        training = self.scored.corpus.parts["train"]
+        picked = np.linspace(0, len(training) - 1, min(_EXAMPLES, len(training))).astype(np.intp)
+        return self.scored.normalised(training[picked])
+
+    def finish(self, name: str, payload: variants.Payload, outputs: Logits) -> Finished:
+        """Fit everything on a graph's own outputs. Raises TooFewLesions."""
+        scored, corpus, part = self.scored, self.scored.corpus, "calibration"
+        fitted = fitting.fit(
+            outputs[part],
+            scored.truth(part),
+            scored.group(part),
+            judged=scored.judged(part),
+            taxonomy=corpus.taxonomy,
+            prevalence=corpus.shares("train"),
+            prevalence_source=f"training part of {self.recipe.data.name}, {int(corpus.counts('train').sum())} images",
+            rule=self.rule,
+            shipping=self.shipping,
         )
-    scorecard = score(table, part="test").to_scorecard(f"epiluma evaluate {PREDICTIONS}")
-    bundle = bundles.build(msgspec.structs.replace(manifest, scorecard=scorecard), {GRAPH: graph})
-    Session(bundle)  # the known answers hold here, in the runtime that people will use
+        files = _files(name, payload)
+        facts = bundles.Graph(
+            **{field: getattr(fitted, field) for field in fitted.__struct_fields__},
+            graph=next(iter(files)),
+            known_answers=self._known_answers(name, payload, fitted.calibration),
+        )
+        threshold = fitted.operating_point.threshold
+        table = scored.predictions(outputs, fitted.calibration, threshold, self.rule, runner=name)
+        return Finished(facts, files, table)
+
+    def _known_answers(
+        self, name: str, payload: variants.Payload, calibration: bundles.Calibration
+    ) -> tuple[bundles.KnownAnswer, ...]:
+        answers = []
+        for seed in _KNOWN_SEEDS:
+            image = known_input(seed, self.shipping.size)
+            logits = variants.run(name, payload, image, self.shipping.views, threads=1).logits
+            row = decide.probabilities_from_logits(logits, calibration)[0]
+            answers.append(bundles.KnownAnswer(seed=seed, probabilities=tuple(round(float(p), 6) for p in row)))
+        return tuple(answers)
+
+
+def ship(recipe: Recipe, shipping: Shipping, run: Path, out: Path) -> Shipped:
+    """Export the run's network, prove parity, fit on each graph's own outputs, score test once, write `out`.
+
+    Predictions, evidence and the parity proof are written into the run's folder. Raises RecipeError when `run` is not
+    a finished run of this recipe, UnknownDiagnosis, ParityError, VariantError, LeakingData, and TooFewLesions.
+    """
+    networks.check(recipe, run)
+    corpus = data.load(recipe, needed=split.SHARES)
+    trained = networks.trained(recipe, corpus, run, shipping.epoch)
+    rule = fitting.decision_rule(shipping, corpus.taxonomy)
+    export = Export(recipe, shipping, rule, Scored(corpus, trained.input, shipping.size))
+    graph, outputs, parity = _graph(export, trained)
+    plain = export.finish(bundles.FP32, graph, outputs)
+    if export.scored.audit.startswith("leak"):
+        predictions.write(plain.predictions, run / PREDICTIONS)
+        raise LeakingData(
+            f"{run}: {export.scored.audit}; no bundle is made. `epiluma evaluate {run / PREDICTIONS} "
+            f"--allow-leakage` scores the predictions all the same, and says so on every page"
+        )
+    finished = {bundles.FP32: plain}
+    for name in shipping.variants:
+        payload = variants.convert(name, graph, export.examples())
+        finished[name] = export.finish(name, payload, export.outputs(name, payload))
+    outlined = outlines.make(Path(shipping.outline), shipping.training_data) if shipping.outline else None
+    bundle = _bundle(export, trained, finished, outlined)
     bundles.write(bundle, out)
-    save_weights(network, run / WEIGHTS)
+    if outlined:
+        segmentations.write(outlines.named(outlined, bundle.id), run / MASKS)
+    networks.save_weights(trained.network, run / WEIGHTS)
+    proof = {"largest_probability_difference": parity, "images": len(outputs["validation"]), "bundle": bundle.id}
+    _write_json(run / PARITY, proof)
+    return Shipped(bundle, _write_tables(bundle, finished, export, run), parity)
 
-    table = dataclasses.replace(table, header=msgspec.structs.replace(table.header, model=bundle.id))
-    predictions.write(table, run / PREDICTIONS)
-    proof = {"largest_probability_difference": parity, "images": len(logits["validation"]), "bundle": bundle.id}
-    (run / PARITY).write_text(json.dumps(proof, indent=2) + "\n", encoding="utf-8")
-    return Shipped(bundle, table, parity)
 
-
-def _export(
-    network: torch.nn.Module, corpus: data.Corpus, recipe: Recipe, shipping: Shipping
-) -> tuple[bytes, float, dict[str, npt.NDArray[np.float32]]]:
-    """The graph, its largest difference from the checkpoint on validation, and its logits on the scored parts."""
-    entry = registry.architecture(recipe.model.architecture)
-    shipped = graphs.shipped(network, corpus.shares("train"), entry.head[0])
+def _graph(export: Export, trained: networks.Trained) -> tuple[bytes, Logits, float]:
+    """The fp32 graph, its outputs, and its largest difference from the checkpoint on validation. Raises ParityError."""
+    scored, shipping = export.scored, export.shipping
+    shipped = graphs.shipped(trained.network, scored.corpus.shares("train"), trained.head, trained.offset)
     graph = graphs.to_onnx(shipped, shipping.size)
-    pixels = {part: _pixels(corpus, part, recipe, shipping.size) for part in _SCORED_PARTS}
-    logits = {part: graphs.run(graph, batch, views=shipping.views) for part, batch in pixels.items()}
-    parity = graphs.largest_difference(shipped, logits["validation"], pixels["validation"], views=shipping.views)
+    outputs = export.outputs(bundles.FP32, graph)
+    parity = graphs.largest_difference(
+        shipped, outputs["validation"], scored.pixels("validation"), views=shipping.views
+    )
     if parity > MAX_DIFFERENCE:
         raise ParityError(f"probabilities of PyTorch and ONNX differ by {parity:.2e}, more than {MAX_DIFFERENCE}")
-    return graph, parity, logits
+    return graph, outputs, parity
 
 
-def _manifest(
-    recipe: Recipe, shipping: Shipping, corpus: data.Corpus, graph: bytes, logits: npt.NDArray[np.float32]
-) -> bundles.Manifest:
-    """The manifest without its scorecard; `logits` are the graph's own, on the calibration part."""
-    calibration = _calibration(recipe, corpus, logits)
-    rule = bundles.DecisionRule(prior_power=shipping.prior_power, cost=(1.0,) * len(ISIC_2019.leaves))
-    entry = registry.architecture(recipe.model.architecture)
-    return bundles.Manifest(
-        format=1,
-        name=shipping.name,
-        created=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        modality=shipping.modality,
-        taxonomy=ISIC_2019,
-        graph=GRAPH,
-        preprocessing=bundles.Preprocessing(size=shipping.size, mean=entry.mean, std=entry.std),
-        views=shipping.views,
-        calibration=calibration,
-        decision=rule,
-        operating_point=_operating_point(shipping, corpus, logits, calibration, rule),
-        known_answers=_known_answers(graph, shipping, calibration),
-        scorecard=None,
-        provenance=_provenance(recipe, shipping, corpus.split.sha256),
-        licence=shipping.licence,
-        licence_note=shipping.licence_note,
-        non_commercial=shipping.non_commercial,
-        files={GRAPH: bundles.FileEntry(sha256="", bytes=0)},
+def _bundle(
+    export: Export, trained: networks.Trained, finished: dict[str, Finished], outlined: outlines.Outlined | None
+) -> bundles.Bundle:
+    """All graphs in one bundle, with the scorecard of the default one, checked in the runtime."""
+    manifest = manifests.make(
+        export.recipe,
+        export.shipping,
+        export.scored.corpus,
+        pixels=trained.input,
+        rule=export.rule,
+        graphs={name: one.facts for name, one in finished.items()},
     )
+    table = finished[bundles.FP32].predictions
+    scorecard = score(table, part="test").to_scorecard(f"epiluma evaluate {PREDICTIONS}")
+    files = {file: content for one in finished.values() for file, content in one.files.items()}
+    if outlined:
+        files[outlined.facts.graph] = outlined.graph
+        unhashed = {file: bundles.FileEntry(sha256="", bytes=0) for file in files}
+        manifest = msgspec.structs.replace(manifest, outline=outlined.facts, files=unhashed)
+    bundle = bundles.build(msgspec.structs.replace(manifest, scorecard=scorecard), files)
+    if outlined:
+        Outliner(bundle)
+    for name in bundle.graphs:
+        if bundle.using(name).manifest.graph.endswith(".onnx"):
+            Session(bundle.using(name))  # the known answers hold here, in the runtime that people will use
+    return bundle
 
 
-def trained_network(recipe: Recipe, run: Path, epoch: Epoch) -> torch.nn.Module:
-    """The network of a finished run of this recipe. Raises RecipeError."""
-    checkpoint = run / CHECKPOINT
-    if not checkpoint.is_file():
-        raise RecipeError(f"{checkpoint}: no checkpoint; `epiluma train` makes one")
-    if (run / RECIPE).read_bytes() != recipe.resolved():
-        raise RecipeError(f"{run}: holds a run of another recipe")
-    last = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    if last["epoch"] + 1 < recipe.epochs:
-        raise RecipeError(f"{run}: stopped after epoch {last['epoch'] + 1} of {recipe.epochs}; train to the end first")
-    saved = last if epoch == "last" else torch.load(run / BEST, map_location="cpu", weights_only=True)
-    without_weights = msgspec.structs.replace(recipe, model=msgspec.structs.replace(recipe.model, weights=""))
-    module = Classifier(without_weights, np.ones(len(ISIC_2019.leaves)), steps_per_epoch=1)
-    module.load_state_dict(saved["state_dict"])
-    return module.best_network
+def _files(name: str, payload: variants.Payload) -> dict[str, bytes]:
+    """The payload by file name in the bundle, the graph first."""
+    if name == bundles.FP32:
+        assert isinstance(payload, bytes)
+        return {GRAPH: payload}
+    if isinstance(payload, bytes):
+        return {f"{name}.onnx": payload}
+    return {f"{name}{Path(file).suffix}": data for file, data in payload.items()}
 
 
-def save_weights(network: torch.nn.Module, path: Path) -> None:
-    """Write all parameters and batch statistics under timm's names."""
-    from safetensors.torch import save_file
+def _write_tables(bundle: bundles.Bundle, finished: dict[str, Finished], export: Export, run: Path) -> Predictions:
+    """Each graph's Predictions, now that the id of the bundle is known, with its evidence and certificate.
 
-    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, path)
-
-
-def _pixels(corpus: data.Corpus, part: str, recipe: Recipe, size: int) -> npt.NDArray[np.float32]:
-    entry = registry.architecture(recipe.model.architecture)
-    squares = resize_squares(corpus.squares[corpus.parts[part]], size)
-    return normalise(squares, mean=entry.mean, std=entry.std)
-
-
-def _calibration(recipe: Recipe, corpus: data.Corpus, logits: npt.NDArray[np.float32]) -> bundles.Calibration:
-    """The temperature, fitted on the calibration part's logits."""
-    truth = corpus.labels[corpus.parts["calibration"]]
-    return bundles.Calibration(
-        method="temperature",
-        temperature=round(fit_temperature(logits, truth), 6),
-        prevalence=tuple(round(float(share), 6) for share in corpus.shares("train")),
-        prevalence_source=f"training part of {recipe.data.name}, {int(corpus.counts('train').sum())} images",
-        n=len(truth),
-    )
-
-
-def _operating_point(
-    shipping: Shipping,
-    corpus: data.Corpus,
-    logits: npt.NDArray[np.float32],
-    calibration: bundles.Calibration,
-    rule: bundles.DecisionRule,
-) -> bundles.OperatingPoint:
-    """The referral threshold, set on the calibration part alone, for the rule that ships."""
-    indices = corpus.parts["calibration"]
-    truth, malignant = corpus.labels[indices], np.array(ISIC_2019.malignant)
-    probabilities = decide.probabilities_from_logits(logits, calibration)
-    return choose_operating_point(
-        decide.malignancy_risk(probabilities, ISIC_2019),
-        truth == ISIC_2019.index("MEL"),
-        ~malignant[truth],
-        np.array([_group(corpus, corpus.samples[i]) for i in indices]),
-        sensitivity=shipping.sensitivity,
-        lower_bound=shipping.lower_bound,
-        also_referred=malignant[decide.diagnose(probabilities, rule, calibration)],
-    )
-
-
-def _known_answers(
-    graph: bytes, shipping: Shipping, calibration: bundles.Calibration
-) -> tuple[bundles.KnownAnswer, ...]:
-    answers = []
-    for seed in _KNOWN_SEEDS:
-        logits = graphs.run(graph, known_input(seed, shipping.size), views=shipping.views)
-        row = decide.probabilities_from_logits(logits, calibration)[0]
-        answers.append(bundles.KnownAnswer(seed=seed, probabilities=tuple(round(float(p), 6) for p in row)))
-    return tuple(answers)
-
-
-def _provenance(recipe: Recipe, shipping: Shipping, split_sha256: str) -> bundles.Provenance:
-    return bundles.Provenance(
-        recipe=recipe.name,
-        recipe_sha256=recipe.sha256,
-        data_manifest_sha256=split_sha256,
-        architecture=recipe.model.architecture,
-        starting_weights=Path(recipe.model.weights).name or "random",
-        epiluma_version=__version__,
-        training_data=shipping.training_data,
-    )
-
-
-def _predictions(
-    manifest: bundles.Manifest, corpus: data.Corpus, logits: dict[str, npt.NDArray[np.float32]]
-) -> Predictions:
-    indices = np.concatenate([corpus.parts[part] for part in _SCORED_PARTS])
-    samples = [corpus.samples[i] for i in indices]
-    all_logits = np.concatenate([logits[part] for part in _SCORED_PARTS])
-    probabilities = decide.probabilities_from_logits(all_logits, manifest.calibration)
-    diagnosis = decide.diagnose(probabilities, manifest.decision, manifest.calibration)
-    threshold = manifest.operating_point.threshold
-    judged = np.array([_is_judged(sample, corpus.squares[i]) for sample, i in zip(samples, indices, strict=True)])
-    risk = decide.malignancy_risk(probabilities, ISIC_2019)
-    header = predictions.Header(
-        codes=ISIC_2019.codes,
-        groups=tuple(leaf.group for leaf in ISIC_2019.leaves),
-        malignant=ISIC_2019.malignant,
-        runner="onnx-fp32",
-        model="",
-        manifest_sha256=corpus.split.sha256,
-        audit=_verdict(corpus),
-        prevalence=manifest.calibration.prevalence,
-        threshold=threshold,
-    )
-    columns = {
-        "age": [str(sample.age) if sample.age is not None else "" for sample in samples],
-        "sex": [sample.sex for sample in samples],
-        "site": [sample.site for sample in samples],
-        "confirmation": [sample.confirmation for sample in samples],
+    Gives those of the default graph.
+    """
+    tables = {
+        name: dataclasses.replace(
+            one.predictions, header=msgspec.structs.replace(one.predictions.header, model=bundle.id)
+        )
+        for name, one in finished.items()
     }
-    among = {
-        "source": [sample.source for sample in samples],
-        "modality": [sample.modality for sample in samples],
-        "skin_type": [str(sample.skin_type or "") for sample in samples],
-    }
-    columns |= {name: values for name, values in among.items() if len(set(values)) > 1}
-    return Predictions(
-        header=header,
-        image_id=np.array([sample.image_id for sample in samples]),
-        group=np.array([_group(corpus, sample) for sample in samples]),
-        part=np.array([corpus.split.of[sample.image_id].part for sample in samples]),
-        truth=corpus.labels[indices],
-        probabilities=probabilities,
-        diagnosis=np.where(judged, diagnosis, -1),
-        referred=judged & decide.refers(risk, diagnosis, threshold, ISIC_2019),
-        subgroups={name: np.array(values) for name, values in columns.items()},
+    plain = tables[bundles.FP32]
+    for name, table in tables.items():
+        predictions.write(table, run / (PREDICTIONS if table is plain else f"predictions-{name}.csv"))
+        if table is not plain:
+            _write_json(run / f"certificate-{name}.json", _certificate(name, finished, export))
+    _write_json(run / EVIDENCE, {name: _evidence(tables[name], one.facts) for name, one in finished.items()})
+    return plain
+
+
+def _certificate(name: str, finished: dict[str, Finished], export: Export) -> variants.Certificate:
+    """The variant beside the fp32 graph, each by its own fit, on all scored images."""
+    found, expected = (
+        Judged(table.probabilities, table.diagnosis, table.referred, None)
+        for table in (finished[name].predictions, finished[bundles.FP32].predictions)
+    )
+    files, data = finished[name].files, export.recipe.data.name
+    return variants.certificate(
+        name,
+        files,
+        found,
+        expected,
+        ids=finished[name].predictions.image_id.tolist(),
+        reference_bytes=len(finished[bundles.FP32].files[GRAPH]),
+        views=export.shipping.views,
+        photos=f"images of {data} outside its training part",
+        calibrated_on=f"{_EXAMPLES} images of the training part of {data}" if variants.FORMATS[name].learns else "",
     )
 
 
-def _verdict(corpus: data.Corpus) -> str:
-    """The manifest's own verdict, or one made here when a set was read without a manifest."""
-    if corpus.audit:
-        return corpus.audit
-    used = np.sort(np.concatenate(list(corpus.parts.values())))  # extra images may have been left out
-    pairs = correlation.near_duplicates(correlation.thumbnails(corpus.squares)[used])
-    return split.audit([corpus.samples[i] for i in used], ((i, j) for i, j, _ in pairs), corpus.split)
+def _evidence(table: Predictions, facts: bundles.Fitted) -> dict[str, Any]:
+    """What sets of diagnoses and abstention are worth on the test part."""
+    test = table.only("test")
+    found: dict[str, Any] = {}
+    if facts.conformal:
+        found["sets"] = set_figures(test, facts.conformal)._asdict()
+    if facts.abstention:
+        found["abstention"] = selective_figures(test, facts.abstention)._asdict()
+    return found
 
 
-def _group(corpus: data.Corpus, sample: Sample) -> str:
-    """What intervals resample: a manifest's group; of a set read without one the lesion, where it names lesions."""
-    group = corpus.split.of[sample.image_id].group
-    return group if corpus.curation is not None else sample.lesion or group
-
-
-def _is_judged(sample: Sample, square: npt.NDArray[np.uint8]) -> bool:
-    """Whether the runtime would score this photo, or ask for another one."""
-    with Image.open(sample.path) as photo:
-        shorter_side = min(photo.size)
-    return grade_quality(Image.fromarray(square), shorter_side=shorter_side).usable
+def _write_json(path: Path, content: object) -> None:
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")

@@ -1,21 +1,65 @@
-"""From logits to probabilities, a diagnosis and a referral, for n images at once. Pure functions."""
+"""From logits to probabilities, a diagnosis, a set of them and a referral, for n images at once. Pure functions."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from epiluma.bundle import Calibration, DecisionRule
+from epiluma.bundle import Abstention, Calibration, Conformal, DecisionRule
 from epiluma.taxonomy import Taxonomy
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 
 def probabilities_from_logits(logits: npt.NDArray[np.floating], calibration: Calibration) -> Floats:
-    """(n, leaves) calibrated probabilities: softmax(logits / temperature) in float64."""
+    """(n, leaves) calibrated probabilities in float64: softmax(logits / temperature), and with the method `vector`
+    softmax(scale * log of that + bias).
+    """
     scaled = np.asarray(logits, np.float64) / calibration.temperature
+    if calibration.method == "vector":
+        scaled = log_softmax(scaled) * np.asarray(calibration.scale) + np.asarray(calibration.bias)
     exponent = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     result: Floats = exponent / exponent.sum(axis=1, keepdims=True)
+    return result
+
+
+def log_softmax(scores: Floats) -> Floats:
+    """(n, leaves) logarithm of the softmax of each row, finite for finite scores."""
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    result: Floats = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return result
+
+
+def at_prevalence(probabilities: Floats, *, calibrated_at: Sequence[float], prevalence: Sequence[float]) -> Floats:
+    """(n, leaves) probabilities moved to another prevalence: p * new / old, made to sum to 1.
+
+    Exact where only the shares of the diagnoses differ and each looks the same in both places (Saerens et al. 2002,
+    "Adjusting the outputs of a classifier to new a priori probabilities", eq. 2.4). A threshold on the risk belongs
+    to the prevalence that it was fitted at: compare it with the probabilities before they are moved. Raises ValueError
+    when the shares are none, or when a diagnosis has a share now that it did not have before.
+    """
+    old, new = np.asarray(calibrated_at, np.float64), np.asarray(prevalence, np.float64)
+    for shares in (old, new):
+        if shares.shape != probabilities.shape[1:] or (shares < 0).any() or not np.isclose(shares.sum(), 1, atol=1e-3):
+            raise ValueError(f"a prevalence has one share per diagnosis, and they sum to 1; got {shares.tolist()}")
+    if (new[old == 0] > 0).any():
+        raise ValueError("a diagnosis that was calibrated at a share of 0 cannot be given another one")
+    ratio = np.divide(new, old, out=np.zeros_like(new), where=old > 0)
+    moved = probabilities * ratio
+    total = moved.sum(axis=1, keepdims=True)
+    if not total.all():
+        raise ValueError("a photo has no probability left: all that it may be has a share of 0 now")
+    result: Floats = moved / total
+    return result
+
+
+def prediction_sets(probabilities: Floats, conformal: Conformal) -> Bools:
+    """(n, leaves) true where a leaf is in the photo's set: it reaches its threshold, or is the most probable."""
+    result: Bools = probabilities >= np.asarray(conformal.thresholds)
+    result[np.arange(len(result)), probabilities.argmax(axis=1)] = True
     return result
 
 
@@ -36,9 +80,13 @@ def malignancy_risk(probabilities: Floats, taxonomy: Taxonomy) -> Floats:
     return result
 
 
-def refers(
-    risk: Floats, diagnosis: npt.NDArray[np.intp], threshold: float, taxonomy: Taxonomy
-) -> npt.NDArray[np.bool_]:
+def refers(risk: Floats, diagnosis: npt.NDArray[np.intp], threshold: float, taxonomy: Taxonomy) -> Bools:
     """(n,) true where the risk reaches the threshold or the diagnosis itself is malignant."""
-    result: npt.NDArray[np.bool_] = (risk >= threshold) | np.array(taxonomy.malignant, bool)[diagnosis]
+    result: Bools = (risk >= threshold) | np.array(taxonomy.malignant, bool)[diagnosis]
+    return result
+
+
+def abstains(risk: Floats, called_malignant: Bools, band: Abstention) -> Bools:
+    """(n,) true where the risk lies inside the band and the diagnosis is benign, so that the risk alone decides."""
+    result: Bools = (risk > band.lower) & (risk < band.upper) & ~called_malignant
     return result

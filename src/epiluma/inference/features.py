@@ -8,7 +8,7 @@ from PIL import Image
 
 from epiluma.bundle import Bundle
 from epiluma.imaging.preprocess import normalise, to_square
-from epiluma.inference.session import DEFAULT_PROVIDER, SessionError, UnusableOutput, _build
+from epiluma.inference.session import DEFAULT_PROVIDER, SessionError, UnusableOutput, open_graph
 
 REDUCED = 160
 """Side of the input, pixels, where the graph takes any: 2.6 times quicker than 256, enough to know a photo again."""
@@ -25,7 +25,7 @@ class FeatureSession:
     def __init__(self, bundle: Bundle) -> None:
         """Build the graph. Raises SessionError."""
         self._bundle = bundle
-        self._session = _build(bundle, DEFAULT_PROVIDER)
+        self._session = open_graph(bundle.graph, bundle.manifest.graph, DEFAULT_PROVIDER)
         outputs = [value.name for value in self._session.get_outputs()]
         self.output = next((name for name in ("features", "logits") if name in outputs), "")
         if not self.output:

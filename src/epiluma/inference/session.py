@@ -65,13 +65,10 @@ class Session:
 
     def __init__(self, bundle: Bundle, *, provider: str = DEFAULT_PROVIDER) -> None:
         """Build the graph and check it. Raises SessionError, or KnownAnswerMismatch."""
-        available = ort.get_available_providers()
-        if provider not in available:
-            raise SessionError(f"provider {provider!r} is not available here; choose one of {', '.join(available)}")
         self.bundle = bundle
         self.provider = provider
         self.size = bundle.manifest.preprocessing.size
-        self._session = _build(bundle, provider)
+        self._session = open_graph(bundle.graph, bundle.manifest.graph, provider)
         _check_shape(bundle, self._session)
         self._check_known_answers()
 
@@ -102,28 +99,33 @@ class Session:
         return found
 
     def _check_known_answers(self) -> None:
-        calibration = self.bundle.manifest.calibration
-        for answer in self.bundle.manifest.known_answers:
-            found = probabilities_from_logits(self.logits(known_input(answer.seed, self.size)), calibration)[0]
+        manifest = self.bundle.manifest
+        for answer in manifest.known_answers:
+            logits = self.logits(known_input(answer.seed, self.size))
+            found = probabilities_from_logits(logits, manifest.calibration)[0]
             worst = float(np.abs(found - np.asarray(answer.probabilities)).max())
             if worst > TOLERANCE:
                 raise KnownAnswerMismatch(
-                    f"bundle {self.bundle.manifest.name!r}: known input {answer.seed} gives probabilities that "
-                    f"differ by {worst:.4f} from the recorded ones (at most {TOLERANCE} is accepted); "
+                    f"bundle {manifest.name!r}, {manifest.graph}: known input {answer.seed} gives probabilities "
+                    f"that differ by {worst:.4f} from the recorded ones (at most {TOLERANCE} is accepted); "
                     f"this processor or onnxruntime {ort.__version__} does not run the network faithfully"
                 )
 
 
-def _build(bundle: Bundle, provider: str) -> ort.InferenceSession:
+def open_graph(graph: bytes, name: str, provider: str) -> ort.InferenceSession:
+    """A graph on one thread. Raises SessionError, naming the graph or the providers that there are."""
+    available = ort.get_available_providers()
+    if provider not in available:
+        raise SessionError(f"provider {provider!r} is not available here; choose one of {', '.join(available)}")
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = 3
     try:
-        return ort.InferenceSession(bundle.files[bundle.manifest.graph], options, providers=[provider])
+        return ort.InferenceSession(graph, options, providers=[provider])
     except Exception as error:  # onnxruntime's own exception classes have no common base but Exception
-        raise SessionError(f"{bundle.manifest.graph}: onnxruntime cannot load it ({error})") from error
+        raise SessionError(f"{name}: onnxruntime cannot load it ({error})") from error
 
 
 def _check_shape(bundle: Bundle, session: ort.InferenceSession) -> None:

@@ -1,8 +1,8 @@
-"""Batches from the decoded cache, in an order that depends on seed and epoch alone."""
+"""The images that a recipe names, with their truth, as the trainer sees them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -10,16 +10,12 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
-from torch.utils.data import IterableDataset
 
-from epiluma.augmentation import augment
-from epiluma.augmentation import recipe as augmentation_recipe
 from epiluma.datasets import cache, catalog, correlation, groups, manifest, split
 from epiluma.datasets.record import DataError, Sample
-from epiluma.taxonomy import ISIC_2019
-from epiluma.training.recipe import Data, Phase, Recipe
+from epiluma.taxonomy import ISIC_2019, Taxonomy
+from epiluma.taxonomy import load as load_taxonomy
+from epiluma.training.recipe import Data, Recipe
 
 
 @dataclass(frozen=True)
@@ -42,12 +38,15 @@ class Corpus:
     """Samples of the set itself; those after them are of extra sets. None when there are none."""
     without_leaf: int = 0
     """Images that were passed over for want of a diagnosis of the taxonomy."""
+    taxonomy: Taxonomy = ISIC_2019
+    masks: npt.NDArray[np.uint8] | None = None
+    """(n, H, H), memory-mapped: 1 on the lesion, 0 beside it, cache.NO_MASK all over an image without mask."""
 
     def counts(self, part: str) -> npt.NDArray[np.intp]:
         """Images of each leaf in a part of the set itself: its prevalence is what probabilities are calibrated at."""
         indices = self.parts[part]
         return np.bincount(
-            self.labels[indices[indices < (self.own or len(self.labels))]], minlength=len(ISIC_2019.leaves)
+            self.labels[indices[indices < (self.own or len(self.labels))]], minlength=len(self.taxonomy.leaves)
         )
 
     def shares(self, part: str) -> npt.NDArray[np.float64]:
@@ -72,7 +71,8 @@ def load(
     """Read, split and decode the recipe's data. Raises DataError, also when a `needed` part is empty."""
     source = recipe.data
     if isinstance(source.manifest, Path):
-        return _with_pixels(_from_manifest(source.manifest, source), source, source.manifest, progress, needed)
+        found = _without(_from_manifest(source.manifest, source), source)
+        return _with_pixels(found, recipe, source.manifest, progress, needed)
     assert isinstance(source.root, Path)
     assert isinstance(source.split, Path)
     read = catalog.read(str(source.set), source.root)
@@ -85,7 +85,7 @@ def load(
     found = _Labelled(
         own + more, split.Split(of, assignment.sha256), None, "", len(own), len(read) + len(extras) - len(own + more)
     )
-    return _with_pixels(found, source, source.split, progress, needed)
+    return _with_pixels(_without(found, source), recipe, source.split, progress, needed)
 
 
 class _Labelled(NamedTuple):
@@ -99,18 +99,46 @@ class _Labelled(NamedTuple):
     without_leaf: int
 
 
+def _without(found: _Labelled, source: Data) -> _Labelled:
+    """All but the images that the recipe excludes. Raises DataError for one that is not there."""
+    gone = set(source.exclude)
+    if unknown := gone - {sample.image_id for sample in found.samples}:
+        raise DataError(f"data.exclude: no image {min(unknown)!r} in {source.name}; name ids that are there")
+    kept = [i for i, sample in enumerate(found.samples) if sample.image_id not in gone]
+    curation = found.curation
+    if curation:
+        curation = Curation(curation.repeats[kept], curation.weights[kept], [curation.augmentations[i] for i in kept])
+    own = found.own - sum(sample.image_id in gone for sample in found.samples[: found.own])
+    return found._replace(samples=[found.samples[i] for i in kept], curation=curation, own=own)
+
+
 def _with_pixels(
-    found: _Labelled, source: Data, where: Path, progress: cache.Progress | None, needed: Iterable[str]
+    found: _Labelled, recipe: Recipe, where: Path, progress: cache.Progress | None, needed: Iterable[str]
 ) -> Corpus:
+    source = recipe.data
+    taxonomy = load_taxonomy(source.taxonomy) if isinstance(source.taxonomy, Path) else ISIC_2019
     parts = {part: np.array(found.split.select(found.samples, part), np.intp) for part in split.SHARES}
     if empty := [part for part in needed if not len(parts[part])]:
         raise DataError(f"{where}: no image of {source.name} is in {', '.join(empty)}; use more images")
     squares = cache.decoded(found.samples, size=source.cache_size, folder=source.cache, progress=progress)
     if found.own < len(found.samples):
         parts["train"] = _untied(found.samples, squares, parts, found.own)
-    labels = np.array([ISIC_2019.index(sample.diagnosis) for sample in found.samples], np.intp)
+    labels = np.array([taxonomy.index(sample.diagnosis) for sample in found.samples], np.intp)
+    masks = None
+    if recipe.model.masks != "none":
+        masks = cache.masks(found.samples, size=source.cache_size, folder=source.cache, progress=progress)
     return Corpus(
-        found.samples, squares, labels, found.split, parts, found.curation, found.audit, found.own, found.without_leaf
+        found.samples,
+        squares,
+        labels,
+        found.split,
+        parts,
+        found.curation,
+        found.audit,
+        found.own,
+        found.without_leaf,
+        taxonomy=taxonomy,
+        masks=masks,
     )
 
 
@@ -163,99 +191,3 @@ def _untied(
     known = set(held_out.tolist())
     tied = {i for group in groups.members(samples, copies) if known.intersection(group) for i in group if i >= own}
     return np.array([i for i in parts["train"].tolist() if i not in tied], np.intp)
-
-
-Batch = tuple[Tensor, Tensor, Tensor]
-"""(b, 3, S, S) float32 in [0, 1], (b,) leaf indices, (b,) float32 shares of the loss."""
-
-
-class TrainingBatches(IterableDataset[Batch]):
-    """Augmented batches of one epoch."""
-
-    def __init__(self, corpus: Corpus, recipe: Recipe) -> None:
-        self.corpus = corpus
-        self.recipe = recipe
-        self.epoch = 0
-        self._batch: npt.NDArray[np.uint8] | None = None
-
-    def __len__(self) -> int:
-        return max(1, len(self.corpus.parts["train"]) // self.recipe.optimiser.batch_size)
-
-    def __iter__(self) -> Iterator[Batch]:
-        recipe, corpus = self.recipe, self.corpus
-        phase, _ = recipe.phase_at(self.epoch)
-        random = np.random.default_rng([recipe.seed, self.epoch])
-        generator = torch.Generator().manual_seed(int(random.integers(2**62)))
-        indices = corpus.parts["train"]
-        weights = drawing_weights(corpus, recipe.optimiser.balance)
-        shares = loss_weights(corpus)
-        steps, batch = len(self), min(recipe.optimiser.batch_size, len(indices))
-        order = draw(weights, steps * batch, random)
-        for step in range(steps):
-            chosen = np.sort(indices[order[step * batch : (step + 1) * batch]])  # sorted: one pass over the map
-            pixels = self._augmented(chosen, phase, generator)
-            yield pixels, torch.from_numpy(corpus.labels[chosen]), torch.from_numpy(shares[chosen])
-
-    def _augmented(self, chosen: npt.NDArray[np.intp], phase: Phase, generator: torch.Generator) -> Tensor:
-        """The chosen images, each changed by its own recipe where the manifest names one, else by the phase's."""
-        if self._batch is None or len(self._batch) != len(chosen):
-            self._batch = np.empty((len(chosen), *self.corpus.squares.shape[1:]), np.uint8)
-        squares = torch.from_numpy(cache.gather(self.corpus.squares, chosen, self._batch))
-        curation = self.corpus.curation
-        names = [(curation.augmentations[i] if curation else "") or phase.augmentation for i in chosen]
-        if len(set(names)) == 1:
-            return augment(squares, augmentation_recipe(names[0]), phase.size, generator)
-        result = torch.empty(len(chosen), 3, phase.size, phase.size).contiguous(memory_format=torch.channels_last)
-        for name in sorted(set(names)):
-            rows = [i for i, own in enumerate(names) if own == name]
-            result[rows] = augment(squares[rows], augmentation_recipe(name), phase.size, generator)
-        return result
-
-
-def drawing_weights(corpus: Corpus, balance: float) -> npt.NDArray[np.float64]:
-    """(training images,) chance of each per draw: repeats / count(class)^balance, summing to 1."""
-    indices = corpus.parts["train"]
-    repeats = corpus.curation.repeats[indices] if corpus.curation else None
-    return sampling_weights(corpus.labels[indices], balance, repeats)
-
-
-def loss_weights(corpus: Corpus) -> npt.NDArray[np.float32]:
-    """(n,) share of each image in the loss; their mean over the training part is 1."""
-    if corpus.curation is None:
-        return np.ones(len(corpus.samples), np.float32)
-    weights = corpus.curation.weights
-    result: npt.NDArray[np.float32] = (weights / weights[corpus.parts["train"]].mean()).astype(np.float32)
-    return result
-
-
-def drawn_prior(corpus: Corpus, balance: float) -> npt.NDArray[np.float64]:
-    """(leaves,) share of each class in the loss: images as they are drawn, each with its weight."""
-    indices = corpus.parts["train"]
-    mass = drawing_weights(corpus, balance) * loss_weights(corpus)[indices]
-    share = np.bincount(corpus.labels[indices], weights=mass, minlength=len(ISIC_2019.leaves))
-    result: npt.NDArray[np.float64] = share / share.sum()
-    return result
-
-
-def sampling_weights(
-    labels: npt.NDArray[np.intp], balance: float, repeats: npt.NDArray[np.float64] | None = None
-) -> npt.NDArray[np.float64]:
-    """(n,) chance of each image per draw: its repeats / (repeats of its class)^balance, summing to 1."""
-    repeats = np.ones(len(labels)) if repeats is None else repeats
-    weights = repeats * np.bincount(labels, weights=repeats)[labels] ** -balance
-    result: npt.NDArray[np.float64] = weights / weights.sum()
-    return result
-
-
-def draw(weights: npt.NDArray[np.float64], n: int, random: np.random.Generator) -> npt.NDArray[np.intp]:
-    """(n,) indices in random order, each i appearing floor or ceil of n * weights[i] times.
-
-    Systematic resampling over a random order: every image is seen as evenly as the weights allow, where
-    independent draws would leave out a third of them.
-    """
-    order = random.permutation(len(weights))
-    edges = np.cumsum(weights[order])
-    points = (np.arange(n) + random.random()) / n * edges[-1]
-    picked = order[np.minimum(np.searchsorted(edges, points, side="right"), len(order) - 1)]
-    result: npt.NDArray[np.intp] = random.permutation(picked)
-    return result

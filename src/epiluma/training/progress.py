@@ -42,7 +42,7 @@ class Progress(Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Show the bar, at the step a resumed run starts from."""
-        self.skipped = trainer.global_step
+        self.skipped = trainer.current_epoch * int(trainer.num_training_batches)
         self.started = self.last_line = time.monotonic()
         total = self.recipe.epochs * int(trainer.num_training_batches)
         self.task = self.bar.add_task("training", total=total, completed=self.skipped, note="")
@@ -50,7 +50,7 @@ class Progress(Callback):
 
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, *batch: Any) -> None:
         """Advance."""
-        self.done = trainer.global_step
+        self.done = trainer.current_epoch * int(trainer.num_training_batches) + int(batch[1]) + 1
         elapsed = time.monotonic() - self.started
         rate = (self.done - self.skipped) / elapsed
         left = (self.recipe.epochs * int(trainer.num_training_batches) - self.done) / max(rate, 1e-9)

@@ -7,6 +7,7 @@ a folder cannot say, and maps any other name:
     licence = "CC BY 4.0"           # required
     attribution = "Clinic of X"
     ignore = ["notes"]              # folders that hold no class
+    taxonomy = "taxonomy.toml"      # diagnoses of one's own, in place of the eight of ISIC 2019
 
     [labels]
     "suspicious mole" = "MEL"       # folder -> leaf code
@@ -95,10 +96,12 @@ def _sample(row: table.Row, *, root: Path, stated: terms.Terms) -> Sample:
     path = root / name
     if path.suffix.casefold() not in fields.IMAGE_SUFFIXES:
         raise OutOfScope(f"{path.name} is no image file ({', '.join(sorted(fields.IMAGE_SUFFIXES))})")
+    leaf = terms.leaf_of(row.values["label"], stated)
     return Sample(
         image_id=name,
         path=path,
-        diagnosis=terms.leaf_of(row.values["label"], stated),
+        diagnosis=leaf,
+        malignant=terms.malignant(leaf, stated),
         label=row.values["label"],
         source=terms.source_of(root),
         modality=stated.modality,

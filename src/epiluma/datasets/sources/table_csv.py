@@ -72,6 +72,7 @@ def _sample(row: table.Row, *, root: Path, stated: terms.Terms) -> Sample:
         image_id=Path(os.path.normpath(cell("image"))).as_posix(),
         path=_there(image, root),
         diagnosis=leaf,
+        malignant=terms.malignant(leaf, stated),
         label=cell("diagnosis"),
         lesion=cell("lesion"),
         patient=cell("patient"),

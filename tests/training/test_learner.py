@@ -16,10 +16,14 @@ from hypothesis import strategies as st
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch import Tensor
 
-from epiluma.training import data, run
-from epiluma.training.classify import Classifier, phase_rate
-from epiluma.training.data import Corpus, TrainingBatches
-from epiluma.training.recipe import Phase, RecipeError
+from epiluma.taxonomy import ISIC_2019
+from epiluma.training import batches as drawing
+from epiluma.training import run
+from epiluma.training.batches import Batch, TrainingBatches
+from epiluma.training.data import Corpus
+from epiluma.training.learner import Learner, Truth, phase_rate
+from epiluma.training.mixing import mix
+from epiluma.training.recipe import Loss, Phase, Recipe, RecipeError
 from tests.training.conftest import make_recipe
 
 State = dict[str, Tensor]
@@ -38,7 +42,7 @@ class Recorder(Callback):
         self.states.append(copied(pl_module.network))
 
     def on_train_batch_start(self, trainer: lightning.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        self.batches.append((trainer.current_epoch, *(tensor.clone() for tensor in batch)))
+        self.batches.append((trainer.current_epoch, batch.pixels.clone(), batch.truth.clone()))
         self.rates.append([group["lr"] for group in trainer.optimizers[0].param_groups])
 
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: Any, *_: Any) -> None:
@@ -50,14 +54,16 @@ def copied(network: torch.nn.Module) -> State:
 
 
 @pytest.fixture(scope="module")
-def fitted(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> tuple[Classifier, Recorder]:
+def fitted(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> tuple[Learner, Recorder]:
     """Three epochs of five steps: the head alone, then all layers but the first."""
     recipe, folder = make_recipe(), tmp_path_factory.mktemp("run")
     lightning.seed_everything(recipe.seed, verbose=False)
     batches, recorder = TrainingBatches(corpus, recipe), Recorder()
-    module = Classifier(recipe, data.drawn_prior(corpus, recipe.optimiser.balance), len(batches))
-    with run._quiet():
-        run._fit(module, batches, [run._EpochOrder(batches), recorder, ModelCheckpoint(folder)], folder / "none")
+    prior = drawing.drawn_prior(corpus, recipe.optimiser.balance)
+    module = Learner(recipe, Truth(ISIC_2019, prior, corpus.counts("train")), len(batches))
+    with run.quiet():
+        trainer = run._trainer(recipe, [run.EpochOrder(batches), recorder, ModelCheckpoint(folder)], logger=False)
+        run.fit(trainer, module, batches, folder / "none")
     assert len(recorder.states) == 3 * STEPS + 1
     return module, recorder
 
@@ -66,29 +72,29 @@ def changed(before: State, after: State) -> set[str]:
     return {name for name in before if not torch.equal(before[name], after[name])}
 
 
-def test_the_first_phase_changes_the_head_alone(fitted: tuple[Classifier, Recorder]) -> None:
+def test_the_first_phase_changes_the_head_alone(fitted: tuple[Learner, Recorder]) -> None:
     """Batch statistics of the frozen layers included: they are part of the state."""
     states = fitted[1].states
     assert changed(states[0], states[STEPS]) == {"classifier.weight", "classifier.bias"}
 
 
-def test_later_phases_change_all_but_the_frozen_layers(fitted: tuple[Classifier, Recorder]) -> None:
+def test_later_phases_change_all_but_the_frozen_layers(fitted: tuple[Learner, Recorder]) -> None:
     states = fitted[1].states
     frozen = {name for name in states[0] if name.startswith(("conv_stem", "bn1", "blocks.0"))}
     assert len(frozen) > 10
     assert changed(states[STEPS], states[-1]) == set(states[0]) - frozen
 
 
-def test_each_epoch_trains_on_its_own_batches(fitted: tuple[Classifier, Recorder], corpus: Corpus) -> None:
+def test_each_epoch_trains_on_its_own_batches(fitted: tuple[Learner, Recorder], corpus: Corpus) -> None:
     batches = TrainingBatches(corpus, make_recipe())
     for batches.epoch in range(3):
-        seen = [(pixels, labels) for epoch, pixels, labels, _ in fitted[1].batches if epoch == batches.epoch]
-        for (pixels, labels), (expected, expected_labels, _) in zip(seen, batches, strict=True):
-            assert torch.equal(pixels, expected)
-            assert torch.equal(labels, expected_labels)
+        seen = [(pixels, labels) for epoch, pixels, labels in fitted[1].batches if epoch == batches.epoch]
+        for (pixels, labels), batch in zip(seen, batches, strict=True):
+            assert torch.equal(pixels, batch.pixels)
+            assert torch.equal(labels, batch.truth)
 
 
-def test_the_average_is_the_one_worked_out_by_hand(fitted: tuple[Classifier, Recorder]) -> None:
+def test_the_average_is_the_one_worked_out_by_hand(fitted: tuple[Learner, Recorder]) -> None:
     module, recorder = fitted
     expected = {name: t.double() for name, t in recorder.states[1].items()}
     for state in recorder.states[2:]:
@@ -99,7 +105,7 @@ def test_the_average_is_the_one_worked_out_by_hand(fitted: tuple[Classifier, Rec
 
 
 def test_without_an_average_the_network_itself_is_the_best(corpus: Corpus) -> None:
-    module = Classifier(make_recipe(average=0.0), np.full(8, 1 / 8), STEPS)
+    module = Learner(make_recipe(average=0.0), Truth.unknown(), STEPS)
     assert module.best_network is module.network
 
 
@@ -115,7 +121,7 @@ def by_hand(step: int, *, backbone: bool) -> float:
     return rate * (0.5 if backbone and step >= 5 else 1)
 
 
-def test_the_learning_rates_are_those_worked_out_by_hand(fitted: tuple[Classifier, Recorder]) -> None:
+def test_the_learning_rates_are_those_worked_out_by_hand(fitted: tuple[Learner, Recorder]) -> None:
     rates = fitted[1].rates
     assert len(rates) == 15
     for step, (head, backbone, plain) in enumerate(rates):
@@ -138,6 +144,10 @@ def test_a_phase_rises_once_then_falls_to_its_end(rate: float, warmup: float, fi
     assert falling == sorted(falling, reverse=True)
 
 
+def smoothed(recipe: Recipe, smoothing: float) -> Recipe:
+    return msgspec.structs.replace(recipe, loss=Loss(label_smoothing=smoothing))
+
+
 def cross_entropy(logits: np.ndarray, prior: np.ndarray, truth: np.ndarray, smoothing: float) -> float:
     """Menon et al. 2021, eq. 10, with label smoothing, in float64."""
     adjusted = logits.astype(float) + np.log(np.maximum(prior, 1e-8))
@@ -148,17 +158,19 @@ def cross_entropy(logits: np.ndarray, prior: np.ndarray, truth: np.ndarray, smoo
 
 
 PRIOR = np.array([0.2, 0.4, 0.1, 0.05, 0.1, 0.05, 0.05, 0.05])
+TRUTH = Truth(ISIC_2019, PRIOR, np.arange(8) * 10)
 
 
 @pytest.mark.parametrize(("smoothing", "mixup"), [(0.0, 0.0), (0.1, 0.0), (0.0, 0.4), (0.1, 0.4)])
 def test_the_loss_is_logit_adjusted_cross_entropy(smoothing: float, mixup: float) -> None:
     torch.manual_seed(0)
-    module = Classifier(make_recipe(label_smoothing=smoothing, mixup=mixup, average=0.0), PRIOR, STEPS)
+    module = Learner(smoothed(make_recipe(mixup=mixup, average=0.0), smoothing), TRUTH, STEPS)
     module.network.eval()  # batch statistics would tie the images of a batch to each other
     pixels, truth = torch.rand(8, 3, 32, 32), torch.arange(8)
     with pytest.warns(UserWarning, match="trainer"):  # there is none here to log to
-        found = float(module.training_step((pixels, truth, torch.ones(8)), 0).detach())
-    share, order = module._mix(8)
+        found = float(module.training_step(Batch(pixels, truth, torch.ones(8)), 0).detach())
+    mixed = mix(pixels, None, module.recipe.optimiser, np.random.default_rng([module.recipe.seed, 0]))
+    share, order = mixed.share, mixed.order
     assert (share == 1.0) == (mixup == 0)
     with torch.inference_mode():
         blended = share * pixels + (1 - share) * pixels[order]
@@ -170,11 +182,11 @@ def test_the_loss_is_logit_adjusted_cross_entropy(smoothing: float, mixup: float
 
 def test_an_image_counts_in_the_loss_by_its_share() -> None:
     torch.manual_seed(0)
-    module = Classifier(make_recipe(mixup=0.0, average=0.0), PRIOR, STEPS)
+    module = Learner(make_recipe(mixup=0.0, average=0.0), TRUTH, STEPS)
     module.network.eval()
     pixels, truth, weight = torch.rand(8, 3, 32, 32), torch.arange(8), torch.tensor([2.0, 0.5] * 4)
     with pytest.warns(UserWarning, match="trainer"):
-        found = float(module.training_step((pixels, truth, weight), 0).detach())
+        found = float(module.training_step(Batch(pixels, truth, weight), 0).detach())
     with torch.inference_mode():
         logits = module.network((pixels - 0.5) / 0.5).numpy()
     each = [cross_entropy(logits[i : i + 1], PRIOR, truth[i : i + 1].numpy(), 0.0) for i in range(8)]
@@ -183,14 +195,14 @@ def test_an_image_counts_in_the_loss_by_its_share() -> None:
 
 def test_what_is_exported_knows_no_prior() -> None:
     torch.manual_seed(0)
-    module = Classifier(make_recipe(average=0.0), PRIOR, STEPS).eval()
+    module = Learner(make_recipe(average=0.0), TRUTH, STEPS).eval()
     pixels = torch.rand(2, 3, 32, 32)
     with torch.inference_mode():
-        torch.testing.assert_close(module(pixels), module.network((pixels - 0.5) / 0.5))
+        torch.testing.assert_close(module(pixels).logits, module.network((pixels - 0.5) / 0.5))
 
 
 def test_every_parameter_is_optimised_once_and_biases_of_the_backbone_do_not_decay() -> None:
-    module = Classifier(make_recipe(weight_decay=0.3), PRIOR, STEPS)
+    module = Learner(make_recipe(weight_decay=0.3), TRUTH, STEPS)
     name_of = {id(parameter): name for name, parameter in module.network.named_parameters()}
     groups = module.configure_optimizers()["optimizer"].param_groups
     names = [[name_of[id(parameter)] for parameter in group["params"]] for group in groups]
@@ -202,23 +214,13 @@ def test_every_parameter_is_optimised_once_and_biases_of_the_backbone_do_not_dec
     assert [group["weight_decay"] for group in groups] == [0.3, 0.3, 0.0]
 
 
-def test_blending_depends_on_seed_and_step_alone() -> None:
-    recipe = make_recipe(mixup=0.4)
-    first, again = (Classifier(recipe, PRIOR, STEPS)._mix(16) for _ in range(2))
-    assert first[0] == again[0]
-    assert torch.equal(first[1], again[1])
-    assert sorted(first[1].tolist()) == list(range(16))
-    other = Classifier(msgspec.structs.replace(recipe, seed=9), PRIOR, STEPS)._mix(16)
-    assert other[0] != first[0]
-
-
 @pytest.mark.parametrize("layer", ["block.0", "blocks.", "blocks.00", "classifie", ""])
 def test_a_layer_that_the_network_has_not_cannot_be_frozen(layer: str) -> None:
     recipe = make_recipe()
     head, rest = recipe.phases
     phases = (head, msgspec.structs.replace(rest, frozen=("conv_stem", layer)))
     with pytest.raises(RecipeError, match=f"phases.1.frozen: mobilenetv2 has no layer '{layer}'"):
-        Classifier(msgspec.structs.replace(recipe, phases=phases), PRIOR, STEPS)
+        Learner(msgspec.structs.replace(recipe, phases=phases), TRUTH, STEPS)
 
 
 def test_starting_weights_come_from_the_recipe(tmp_path: Path) -> None:
@@ -227,4 +229,4 @@ def test_starting_weights_come_from_the_recipe(tmp_path: Path) -> None:
         recipe, model=msgspec.structs.replace(recipe.model, weights=str(tmp_path / "w.safetensors"))
     )
     with pytest.raises(ValueError, match=r"w\.safetensors: no such weights file"):
-        Classifier(missing, PRIOR, STEPS)
+        Learner(missing, TRUTH, STEPS)

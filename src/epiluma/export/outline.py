@@ -1,0 +1,105 @@
+"""The network that outlines the lesion, from its own run to its place in a bundle."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from epiluma import bundle as bundles
+from epiluma import segmentations
+from epiluma.datasets import split
+from epiluma.evaluation.mask_scorecard import score_masks
+from epiluma.export import graph as graphs
+from epiluma.export import network as networks
+from epiluma.export.manifest import provenance
+from epiluma.export.predict import MASKS, outlines
+from epiluma.export.scored import Scored
+from epiluma.inference.outline import lesion_shares
+from epiluma.inference.session import known_input
+from epiluma.training import data
+from epiluma.training.recipe import RecipeError
+from epiluma.training.run import recipe_of
+
+GRAPH = "outline.onnx"
+MAX_DIFFERENCE = 1e-3
+"""Largest difference of a pixel's probability between PyTorch and ONNX that is shipped."""
+_KNOWN_SEEDS = (1, 2, 3)
+_PROVEN = 64
+"""Validation images whose every pixel is compared between PyTorch and ONNX."""
+
+
+class Outlined(NamedTuple):
+    """What an export adds to a bundle."""
+
+    facts: bundles.Outline
+    graph: bytes
+    table: segmentations.Segmentations
+
+
+class Graph(nn.Module):
+    """An exported graph where a network is expected."""
+
+    def __init__(self, graph: bytes) -> None:
+        super().__init__()
+        self._session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(n, 3, S, S) -> (n, 1, S, S)."""
+        return torch.from_numpy(self._session.run(["masks"], {"image": image.contiguous().numpy()})[0])
+
+
+def make(run: Path, training_data: str) -> Outlined:
+    """Export a finished run that segments the lesion, and score the graph's own outlines on the test part.
+
+    Writes the table into the run's folder. Raises RecipeError when the run is not finished or learns something else,
+    and ValueError when the graph does not compute what the checkpoint computes.
+    """
+    recipe = recipe_of(run)
+    size = recipe.phases[-1].size
+    networks.check(recipe, run)
+    corpus = data.load(recipe, needed=split.SHARES)
+    trained = networks.trained(recipe, corpus, run, "best")
+    if trained.task != "segmentation" or recipe.model.masks != "lesion":
+        raise RecipeError(f'{run}: bundle.outline needs a run of a segmentation network with `masks = "lesion"`')
+    scored = Scored(corpus, trained.input, size)
+    graph = graphs.to_onnx(graphs.outliner(trained.network), size)
+    exported = Graph(graph)
+    _prove(trained.network, exported, scored)
+    answers = []
+    for seed in _KNOWN_SEEDS:
+        found = exported(torch.from_numpy(known_input(seed, size))).numpy()[:, 0]
+        answers.append(bundles.OutlineAnswer(seed=seed, share=round(float(lesion_shares(found)[0]), 6)))
+    table = outlines(recipe, trained._replace(network=exported), scored, runner=bundles.FP32)
+    segmentations.write(table, run / MASKS)
+    facts = bundles.Outline(
+        graph=GRAPH,
+        size=size,
+        mean=trained.input.mean,
+        std=trained.input.std,
+        known_answers=tuple(answers),
+        scorecard=score_masks(table, part="test").to_scorecard(f"epiluma evaluate {MASKS}"),
+        provenance=provenance(recipe, training_data, corpus.split.sha256),
+    )
+    return Outlined(facts, graph, table)
+
+
+def _prove(network: nn.Module, exported: Graph, scored: Scored) -> None:
+    """Raise ValueError when a pixel's probability differs by more than MAX_DIFFERENCE."""
+    images = torch.from_numpy(scored.normalised(scored.corpus.parts["validation"][:_PROVEN]))
+    with torch.inference_mode():
+        expected, found = network.eval()(images).sigmoid(), exported(images).sigmoid()
+    worst = float((expected - found).abs().max())
+    if worst > MAX_DIFFERENCE:
+        raise ValueError(f"probabilities of PyTorch and ONNX differ by {worst:.2e}, more than {MAX_DIFFERENCE}")
+
+
+def named(outlined: Outlined, model: str) -> segmentations.Segmentations:
+    """Its table, now that the id of the bundle is known."""
+    header = msgspec.structs.replace(outlined.table.header, model=model)
+    return dataclasses.replace(outlined.table, header=header)

@@ -1,0 +1,1 @@
+"""Search for better recipes: many runs that differ in a few fields."""
