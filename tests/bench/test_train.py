@@ -59,10 +59,3 @@ def test_a_folder_without_photos_is_named(tmp_path: Path) -> None:
 
 def test_loading_is_the_waiting_share_of_all_steps() -> None:
     assert bench._loading([Step(1.0, 0.5), Step(3.0, 0.1)]) == 0.15
-
-
-@pytest.mark.slow
-def test_our_trainer_is_faster_and_hardly_waits(tmp_path: Path) -> None:
-    measured = bench.measure(None, scratch=tmp_path)
-    assert measured.ratio >= bench.AIMS["ratio"]
-    assert measured.ours_loading <= bench.AIMS["loading"]

@@ -61,7 +61,7 @@ def test_the_best_epoch_is_kept_beside_the_last(tiny_run: Run) -> None:
     assert checkpoint(folder)["epoch"] == 2
     assert checkpoint(folder, run.BEST)["epoch"] == int(np.argmax(scores))
     made = {run.BEST, run.CHECKPOINT, run.LOG, run.RECIPE, run.ENVIRONMENT, run.USAGE, run.FINISHED}
-    exported = {"predictions.csv", "parity.json", "network.safetensors"}  # by other tests, perhaps
+    exported = {"predictions.csv", "parity.json", "evidence.json", "network.safetensors"}  # by other tests, perhaps
     assert made <= {path.name for path in folder.iterdir()} <= made | exported
 
 

@@ -144,6 +144,22 @@ def test_trackers_get_scalars_pictures_and_the_recipe(toml: Path, tmp_path: Path
     assert picture.width >= 2 * picture.height
 
 
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's use of a newer SQLAlchemy
+def test_mlflow_gets_the_same_when_asked(toml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow.tracking import MlflowClient
+
+    where = f"sqlite:///{tmp_path / 'runs.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", where)
+    monkeypatch.chdir(tmp_path)  # pictures go into ./mlruns
+    run.train(recipe.load(toml, (*SHORT, *TASKS["both"])), tmp_path / "run", track=("mlflow",))
+    client = MlflowClient(where)
+    (kept,) = client.search_runs([client.get_experiment_by_name("epiluma").experiment_id])
+    assert kept.info.run_name == "tiny"
+    assert kept.data.params["model.architecture"] == "mobilenetv2"
+    history = client.get_metric_history(kept.info.run_id, "validation/score")
+    assert [entry.value for entry in history] == pytest.approx([e["score"] for e in log_of(tmp_path / "run")], abs=1e-4)
+
+
 def test_an_unknown_tracker_is_refused(toml: Path, tmp_path: Path) -> None:
     with pytest.raises(recipe.RecipeError, match="unknown tracker 'wandb'; known are tensorboard, mlflow"):
         run.train(recipe.load(toml, SHORT), tmp_path, track=("wandb",))
