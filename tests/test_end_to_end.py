@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from epiluma import bundle as bundles
 from epiluma.cli import main
 from epiluma.datasets import split
-from epiluma.export.ship import PREDICTIONS
+from epiluma.export.predict import PREDICTIONS
 
 
 def epiluma(*arguments: object) -> Result:

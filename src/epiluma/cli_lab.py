@@ -88,7 +88,8 @@ def predict(
 def export(config: Path, overrides: tuple[str, ...], folder: Path | None, out: Path) -> None:
     """Make a bundle of a finished run: ONNX, parity proof, calibration, threshold, scorecard."""
     from epiluma.export import config as configs
-    from epiluma.export.ship import PREDICTIONS, ship
+    from epiluma.export.predict import PREDICTIONS
+    from epiluma.export.ship import ship
     from epiluma.training import recipe as recipes
 
     recipe = recipes.load(config, overrides)

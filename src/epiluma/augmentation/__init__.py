@@ -15,10 +15,11 @@ from epiluma.augmentation.chance import uniform_from
 from epiluma.augmentation.colour import erase, recolour, shades_of_grey
 from epiluma.augmentation.geometry import resample, sampling_grid
 from epiluma.augmentation.recipes import RECIPES, AugmentationError, Recipe, recipe
+from epiluma.datasets.cache import NO_MASK
 
 __all__ = ["RECIPES", "UNKNOWN", "AugmentationError", "Recipe", "augment", "augment_pairs", "recipe"]
 
-UNKNOWN = 255
+UNKNOWN = NO_MASK
 """In a mask: nobody knows whether this pixel is lesion."""
 
 

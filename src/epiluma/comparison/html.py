@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-import jinja2
 import numpy as np
 
 from epiluma import __version__
@@ -12,6 +11,7 @@ from epiluma.comparison import report
 from epiluma.comparison.compare import Comparison
 from epiluma.comparison.plot import Curve, line_chart
 from epiluma.comparison.run import Run
+from epiluma.pages import template
 from epiluma.training.usage import Reading
 
 _LOADS: dict[str, tuple[str, Callable[[Reading], float | None]]] = {
@@ -24,15 +24,8 @@ _LOADS: dict[str, tuple[str, Callable[[Reading], float | None]]] = {
 
 def render(comparison: Comparison, runs: Sequence[Run]) -> str:
     """The page; `runs` are those of the comparison, in its order."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("epiluma.comparison", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
     labels = [run.label for run in comparison.runs]
-    return environment.get_template("page.html.j2").render(
+    return template("epiluma.comparison", "page.html.j2").render(
         page=report.page(comparison),
         plots=dict(_plots(labels, runs)),
         without_usage=[label for label, run in zip(labels, runs, strict=True) if run.usage is None],

@@ -12,6 +12,7 @@ from epiluma.evaluation import sheet
 from epiluma.evaluation.mask_compare import MaskComparison, compare_masks
 from epiluma.evaluation.mask_figures import PUBLISHED_MASKS, Section
 from epiluma.evaluation.mask_scorecard import MaskEvaluation, MaskFigure, score_masks
+from epiluma.evaluation.paired_report import compared
 from epiluma.evaluation.sheet import NONE, Page, Sheet
 from epiluma.segmentations import SegmentationsError, read
 
@@ -66,7 +67,7 @@ def to_markdown(found: MaskEvaluation | MaskComparison) -> str:
 
 def _page(found: MaskEvaluation | MaskComparison) -> Page:
     if isinstance(found, MaskComparison):
-        return Page(list(_compared(found)), list(_differences(found)), list(_comparison_notes(found)))
+        return Page(list(compared(found)), list(_differences(found)), list(_comparison_notes(found)))
     return Page(list(_preamble(found)), list(_sheets(found)), list(_footnotes(found)))
 
 
@@ -147,14 +148,6 @@ def _definitions(tolerance: float) -> Iterator[str]:
         "Where truth and prediction are both empty, Jaccard, Dice and boundary F1 are 1 and HD95 is 0; where one is, "
         "they are 0 and HD95 is the diagonal. An image that could not be judged counts as an empty prediction."
     )
-
-
-def _compared(found: MaskComparison) -> Iterator[tuple[str, bool]]:
-    for name, model, audit in zip("AB", (found.first, found.second), found.audits, strict=True):
-        if audit.startswith("leak"):
-            yield f"{name} is LEAKED: {audit}. The comparison flatters it and must not be quoted.", True
-        yield f"{name}: {model}; audit: {audit}", False
-    yield f"part {found.part!r}: {found.images:,} images of {found.lesions:,} lesions, the same in both", False
 
 
 def _differences(found: MaskComparison) -> Iterator[Sheet]:

@@ -9,10 +9,11 @@ import numpy as np
 
 from epiluma import bundle
 from epiluma.evaluation.intervals import REPLICATES, Interval, bootstrap
+from epiluma.evaluation.leakage import is_leaked, refuse_leak
 from epiluma.evaluation.mask_figures import MaskDefinition, MaskView, Section, definitions
 from epiluma.evaluation.measure import MIN_LESIONS
 from epiluma.evaluation.subgroups import MAX_VALUES, UNKNOWN, age_band
-from epiluma.segmentations import Header, Segmentations, SegmentationsError
+from epiluma.segmentations import Segmentations, SegmentationsError
 
 
 class LeakedSegmentations(SegmentationsError):
@@ -96,7 +97,7 @@ def score_masks(
         boundary_tolerance=header.boundary_tolerance,
         manifest_sha256=header.manifest_sha256,
         audit=header.audit,
-        leakage_allowed=is_leaked(header),
+        leakage_allowed=is_leaked(header.audit),
         seed=seed,
         replicates=replicates,
         subsets={name: _subset(MaskView(rows), seed, replicates) for name, rows in _subsets(chosen).items()},
@@ -105,12 +106,7 @@ def score_masks(
 
 def select(table: Segmentations, part: str, *, allow_leakage: bool = False) -> Segmentations:
     """The rows of one part, after what must be refused has been; see `score_masks` for what is raised."""
-    audit = table.header.audit
-    if is_leaked(table.header) and not allow_leakage:
-        raise LeakedSegmentations(
-            f"refused: the audit says {audit!r}, so these figures would flatter; "
-            f"train again on a clean split, or allow leakage and every report will say so"
-        )
+    refuse_leak(table.header.audit, LeakedSegmentations, allow=allow_leakage)
     chosen = table.only(part)
     if not len(chosen):
         known = ", ".join(sorted(set(table.part.tolist()))) or "none, it is empty"
@@ -119,11 +115,6 @@ def select(table: Segmentations, part: str, *, allow_leakage: bool = False) -> S
     if (times > 1).any():
         raise SegmentationsError(f"image {names[times > 1][0]} is listed twice in part {part!r}; it may count once")
     return chosen
-
-
-def is_leaked(header: Header) -> bool:
-    """Whether the audit found images of the scored part in training."""
-    return header.audit.startswith("leak")
 
 
 def rounded(value: float, interval: Interval, n: int) -> bundle.Metric:

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import jinja2
-
 from epiluma import __version__
 from epiluma.evaluation import paired_report, plots, report
 from epiluma.evaluation.paired import Comparison
 from epiluma.evaluation.scorecard import Evaluation
+from epiluma.pages import template
 
 
 def render(evaluation: Evaluation, comparison: Comparison | None = None) -> str:
     """The page: charts, every table of the other forms, and the comparison where there is one."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("epiluma.evaluation", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template("page.html.j2").render(
+    return template("epiluma.evaluation", "page.html.j2").render(
         version=__version__,
         evaluation=evaluation,
         page=report.page(evaluation),

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from epiluma.evaluation.definition import Section
+from epiluma.evaluation.leakage import is_leaked
+from epiluma.evaluation.mask_compare import MaskComparison
 from epiluma.evaluation.paired import Comparison, compare
 from epiluma.evaluation.sheet import Page, Sheet
 from epiluma.predictions import PredictionsError, read
@@ -33,12 +35,13 @@ def compare_files(
 
 def page(found: Comparison) -> Page:
     """The lines, tables and footnotes that every form of the report shows."""
-    return Page(list(_compared(found)), list(_differences(found)), list(_comparison_notes(found)))
+    return Page(list(compared(found)), list(_differences(found)), list(_comparison_notes(found)))
 
 
-def _compared(found: Comparison) -> Iterator[tuple[str, bool]]:
+def compared(found: Comparison | MaskComparison) -> Iterator[tuple[str, bool]]:
+    """What is compared on what, for above the tables: lines, and whether each is a warning."""
     for name, model, audit in zip("AB", (found.first, found.second), found.audits, strict=True):
-        if audit.startswith("leak"):
+        if is_leaked(audit):
             yield f"{name} is LEAKED: {audit}. The comparison flatters it and must not be quoted.", True
         yield f"{name}: {model}; audit: {audit}", False
     yield f"part {found.part!r}: {found.images:,} images of {found.lesions:,} lesions, the same in both", False

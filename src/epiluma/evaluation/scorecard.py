@@ -14,10 +14,11 @@ from epiluma.evaluation import metrics
 from epiluma.evaluation.charts import Charts, draw
 from epiluma.evaluation.figures import DEFINITIONS, of_class
 from epiluma.evaluation.intervals import REPLICATES
+from epiluma.evaluation.leakage import is_leaked
 from epiluma.evaluation.measure import Figure, measure
 from epiluma.evaluation.metrics import Floats
 from epiluma.evaluation.outside import score_outside
-from epiluma.evaluation.selection import LeakedPredictions, is_leaked, select
+from epiluma.evaluation.selection import LeakedPredictions, select
 from epiluma.evaluation.subgroups import Subgroup, score_subgroups
 from epiluma.evaluation.view import View
 from epiluma.predictions import Predictions
@@ -122,7 +123,7 @@ def score(
         model=header.model,
         manifest_sha256=header.manifest_sha256,
         audit=header.audit,
-        leakage_allowed=is_leaked(predictions),
+        leakage_allowed=is_leaked(predictions.header.audit),
         threshold=header.threshold,
         fixed_thresholds={name: value for name, value in fixed.items() if not math.isnan(value)},
         calibrated=bool(header.prevalence),

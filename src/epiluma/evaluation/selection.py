@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from epiluma.evaluation.leakage import refuse_leak
 from epiluma.evaluation.view import View
 from epiluma.predictions import Predictions, PredictionsError
 
@@ -22,12 +23,7 @@ def select(predictions: Predictions, part: str, *, allow_leakage: bool = False) 
     table contradicts itself or has no such part.
     """
     _check(predictions)
-    audit = predictions.header.audit
-    if is_leaked(predictions) and not allow_leakage:
-        raise LeakedPredictions(
-            f"refused: the audit says {audit!r}, so these figures would flatter; "
-            f"train again on a clean split, or allow leakage and every report will say so"
-        )
+    refuse_leak(predictions.header.audit, LeakedPredictions, allow=allow_leakage)
     chosen = predictions.only(part)
     if not len(chosen):
         known = ", ".join(sorted(set(predictions.part.tolist()))) or "none, it is empty"
@@ -36,11 +32,6 @@ def select(predictions: Predictions, part: str, *, allow_leakage: bool = False) 
         raise PredictionsError(f"an image is listed twice in part {part!r}; every image may count once")
     calibration = predictions.only(CALIBRATION)
     return View(chosen, calibration if len(calibration) and part != CALIBRATION else None)
-
-
-def is_leaked(predictions: Predictions) -> bool:
-    """Whether the audit found images of the scored part in training."""
-    return predictions.header.audit.startswith("leak")
 
 
 def _check(predictions: Predictions) -> None:

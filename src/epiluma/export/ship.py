@@ -23,7 +23,7 @@ from epiluma.export import manifest as manifests
 from epiluma.export import network as networks
 from epiluma.export import outline as outlines
 from epiluma.export.config import Shipping
-from epiluma.export.predict import MASKS
+from epiluma.export.predict import MASKS, PREDICTIONS
 from epiluma.export.scored import PARTS, Logits, Scored
 from epiluma.export.variants.certificate import Judged
 from epiluma.inference import decide
@@ -34,7 +34,6 @@ from epiluma.training import data
 from epiluma.training.recipe import Recipe
 
 GRAPH = "model.onnx"
-PREDICTIONS = "predictions.csv"
 PARITY = "parity.json"
 EVIDENCE = "evidence.json"
 """What sets of diagnoses and abstention are worth on the test part, by graph."""

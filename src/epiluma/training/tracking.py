@@ -14,6 +14,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
+from epiluma.datasets.cache import NO_MASK
 from epiluma.evaluation import metrics
 from epiluma.training import scoring
 from epiluma.training.data import Corpus
@@ -117,7 +118,9 @@ class Pictures(Callback):
     def _outlined(self, learner: Learner) -> npt.NDArray[np.uint8]:
         """(H, _SAMPLES * H, 3): the first images of the validation part."""
         corpus = self.validation.corpus
-        chosen = [i for i in corpus.parts["validation"] if corpus.masks is not None and corpus.masks[i, 0, 0] != 255]
+        chosen = [
+            i for i in corpus.parts["validation"] if corpus.masks is not None and corpus.masks[i, 0, 0] != NO_MASK
+        ]
         indices = np.array(chosen[:_SAMPLES], np.intp)
         size = self.recipe.phases[-1].size
         maps = scoring.label_maps(learner.best_network, corpus, indices, learner.input, size)

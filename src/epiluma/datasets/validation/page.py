@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from epiluma import __version__
 from epiluma.datasets import manifest as manifests
 from epiluma.datasets.groups import Pair
@@ -17,6 +15,7 @@ from epiluma.datasets.manifest import Manifest
 from epiluma.datasets.record import DataError
 from epiluma.datasets.validation import facts, pictures
 from epiluma.datasets.validation.sheet import data_sheet
+from epiluma.pages import template
 
 SAMPLES, PAIRS = 8, 24
 """Pictures per class, and pairs, on the page."""
@@ -32,15 +31,7 @@ def render(
     seed: int = 0,
 ) -> str:
     """The page. `inspections` and `pairs` belong to the manifest's entries, in their order."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("epiluma.datasets.validation", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["several"] = facts.several
-    return environment.get_template("page.html.j2").render(
+    return template("epiluma.datasets.validation", "page.html.j2", several=facts.several).render(
         title=title,
         version=__version__,
         manifest_sha256=manifests.sha256(manifest),

@@ -8,9 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import jinja2
-
 from epiluma import __version__
+from epiluma.pages import template
 from epiluma.training.search import plots, table
 from epiluma.training.search.space import Plan, SearchError
 from epiluma.training.search.study import DATABASE, PLAN, opened
@@ -43,13 +42,6 @@ def write(plan: Plan, folder: Path) -> list[Row]:
 
 def to_html(plan: Plan, rows: Sequence[Row]) -> str:
     """The page."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("epiluma.training.search", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
     shares, done = table.importance(plan, rows), table.completed(rows)
     drawings = {
         "history": plots.history(plan, rows) if rows else "",
@@ -58,7 +50,7 @@ def to_html(plan: Plan, rows: Sequence[Row]) -> str:
         "slices": plots.slices(plan, rows) if done else "",
     }
     columns, cells = _sheet(plan, rows)
-    return environment.get_template("report.html.j2").render(
+    return template("epiluma.training.search", "report.html.j2").render(
         plan=plan,
         version=__version__,
         summary=summary(plan, rows),
