@@ -16,7 +16,9 @@ import torch
 from scipy.special import softmax
 from torch import nn
 
+from epiluma.bundle import FP32
 from epiluma.export import graph as graphs
+from epiluma.export import variants
 from epiluma.export.ship import MAX_DIFFERENCE
 from epiluma.models import registry
 
@@ -27,6 +29,11 @@ PREVALENCE = np.array([0.5, 0.3, 0.15, 0.05, 0.0])
 
 def batch(n: int, seed: int = 0) -> npt.NDArray[np.float32]:
     return np.random.default_rng(seed).normal(0, 1, (n, 3, SIZE, SIZE)).astype(np.float32)
+
+
+def run(graph: bytes, images: npt.NDArray[np.float32], *, views: int = 1, block: int = 16) -> npt.NDArray[np.float32]:
+    """The logits of a graph."""
+    return variants.run(FP32, graph, images, views, block=block).logits
 
 
 def make_network(name: str) -> graphs.Shipped:
@@ -56,7 +63,7 @@ def exported(request: pytest.FixtureRequest) -> tuple[graphs.Shipped, bytes]:
 @pytest.mark.parametrize("n", [1, 3, 64])
 def test_onnx_and_pytorch_agree_on_batches_of_any_size(exported: tuple[graphs.Shipped, bytes], n: int) -> None:
     network, graph = exported
-    found = graphs.run(graph, batch(n, seed=n))
+    found = run(graph, batch(n, seed=n))
     with torch.inference_mode():
         expected = network(torch.from_numpy(batch(n, seed=n)))[0].numpy()
     assert found.shape == (n, LEAVES)
@@ -74,14 +81,14 @@ def test_a_graph_of_other_weights_is_told_apart(exported: tuple[graphs.Shipped, 
     bias = next(tensor for tensor in model.graph.initializer if list(tensor.dims) == [LEAVES])
     other = onnx.numpy_helper.to_array(bias) + np.eye(LEAVES, dtype=np.float32)[0]
     bias.CopyFrom(onnx.numpy_helper.from_array(other, bias.name))
-    found = graphs.run(model.SerializeToString(), batch(4))
+    found = run(model.SerializeToString(), batch(4))
     assert graphs.largest_difference(network, found, batch(4)) > 1e-2
 
 
 def test_blocks_do_not_change_the_result(exported: tuple[graphs.Shipped, bytes]) -> None:
     network, graph = exported
-    whole = graphs.run(graph, batch(7))
-    np.testing.assert_allclose(graphs.run(graph, batch(7), block=3), whole, atol=1e-4)
+    whole = run(graph, batch(7))
+    np.testing.assert_allclose(run(graph, batch(7), block=3), whole, atol=1e-4)
     assert graphs.largest_difference(network, whole, batch(7), block=3) < MAX_DIFFERENCE
 
 
@@ -89,10 +96,10 @@ def test_four_views_are_the_mean_over_the_mirror_images(exported: tuple[graphs.S
     network, graph = exported
     one = batch(3)
     views = [one, one[..., ::-1], one[:, :, ::-1], one[:, :, ::-1, ::-1]]
-    expected = np.mean([graphs.run(graph, np.ascontiguousarray(view)) for view in views], axis=0)
-    found = graphs.run(graph, one, views=4)
+    expected = np.mean([run(graph, np.ascontiguousarray(view)) for view in views], axis=0)
+    found = run(graph, one, views=4)
     np.testing.assert_allclose(found, expected, atol=1e-4)
-    assert np.abs(found - graphs.run(graph, one)).max() > 1e-2, "the network tells a photo from its mirror image"
+    assert np.abs(found - run(graph, one)).max() > 1e-2, "the network tells a photo from its mirror image"
     assert graphs.largest_difference(network, found, one, views=4) < MAX_DIFFERENCE
     assert graphs.largest_difference(network, found, one, views=1) > MAX_DIFFERENCE
 
@@ -111,7 +118,7 @@ def test_the_logits_are_moved_to_the_prevalence(exported: tuple[graphs.Shipped, 
     network, graph = exported
     with torch.inference_mode():
         free = network.classifier(network.backbone(torch.from_numpy(batch(4)))).numpy()
-    moved = graphs.run(graph, batch(4)) - free
+    moved = run(graph, batch(4)) - free
     np.testing.assert_allclose(moved, np.tile(np.log([0.5, 0.3, 0.15, 0.05, 1e-6]), (4, 1)), atol=1e-3)
 
 

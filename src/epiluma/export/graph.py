@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import tempfile
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -123,19 +122,6 @@ def _without_notes(graph: bytes) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def run(graph: bytes, batch: npt.NDArray[np.float32], *, views: int = 1, block: int = 16) -> npt.NDArray[np.float32]:
-    """(n, leaves) logits of an exported graph, the mean over the views, in blocks on all cores."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-
-    def logits(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        found: npt.NDArray[np.float32] = session.run(["logits"], {"image": images})[0]
-        return found
-
-    return _in_blocks(logits, batch, views, block)
-
-
 def largest_difference(
     network: Shipped,
     found: npt.NDArray[np.float32],
@@ -144,23 +130,14 @@ def largest_difference(
     views: int = 1,
     block: int = 16,
 ) -> float:
-    """Largest difference of any probability between PyTorch, run here on a normalised batch, and logits by `run`."""
+    """Largest difference of any probability between PyTorch, run here on a normalised batch, and a graph's logits."""
 
     def logits(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         with torch.inference_mode():
             expected: npt.NDArray[np.float32] = network(torch.from_numpy(images))[0].numpy()
         return expected
 
-    expected = _in_blocks(logits, batch, views, block)
+    starts = range(0, len(batch), block)
+    expected = np.concatenate([over_views(logits, batch[start : start + block], views) for start in starts])
     difference = softmax(expected.astype(np.float64), axis=1) - softmax(found.astype(np.float64), axis=1)
     return float(np.abs(difference).max())
-
-
-def _in_blocks(
-    logits: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]],
-    batch: npt.NDArray[np.float32],
-    views: int,
-    block: int,
-) -> npt.NDArray[np.float32]:
-    starts = range(0, len(batch), block)
-    return np.concatenate([over_views(logits, batch[start : start + block], views) for start in starts])

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-import onnxruntime
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +16,7 @@ from epiluma.datasets import split
 from epiluma.evaluation.mask_scorecard import score_masks
 from epiluma.export import graph as graphs
 from epiluma.export import network as networks
+from epiluma.export import variants
 from epiluma.export.manifest import provenance
 from epiluma.export.predict import MASKS, outlines
 from epiluma.export.scored import Scored
@@ -47,11 +47,11 @@ class Graph(nn.Module):
 
     def __init__(self, graph: bytes) -> None:
         super().__init__()
-        self._session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+        self._run = variants.load(bundles.FP32, graph)
 
     def forward(self, image: Tensor) -> Tensor:
         """(n, 3, S, S) -> (n, 1, S, S)."""
-        return torch.from_numpy(self._session.run(["masks"], {"image": image.contiguous().numpy()})[0])
+        return torch.from_numpy(self._run(image.contiguous().numpy())["masks"])
 
 
 def make(run: Path, training_data: str) -> Outlined:
