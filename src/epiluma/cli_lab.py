@@ -66,8 +66,16 @@ def train(
 @click.option("--epoch", type=click.Choice(["best", "last"]), default="best", show_default=True)
 @click.option("--size", type=click.IntRange(32, 1024), help="Side of the input; as in the last phase if not given.")
 @click.option("--views", type=click.Choice([1, 4]), default=1, show_default=True)
+@click.option("--uncalibrated", is_flag=True, help="The network's own softmax, to see what calibration changes.")
 def predict(
-    *, config: Path, overrides: tuple[str, ...], folder: Path | None, epoch: Any, size: int | None, views: Any
+    *,
+    config: Path,
+    overrides: tuple[str, ...],
+    folder: Path | None,
+    epoch: Any,
+    size: int | None,
+    views: Any,
+    uncalibrated: bool,
 ) -> None:
     """Write what a finished run says of the held-out parts into its folder, for `evaluate` and `compare`."""
     from epiluma.export import config as configs
@@ -75,7 +83,9 @@ def predict(
     from epiluma.training import recipe as recipes
 
     recipe = recipes.load(config, overrides)
-    shipping = configs.unshipped(recipe, epoch=epoch, size=size, views=views)
+    shipping = configs.unshipped(
+        recipe, epoch=epoch, size=size, views=views, calibration="none" if uncalibrated else "best"
+    )
     for path in predicting.predict(recipe, shipping, folder or Path("runs") / recipe.name):
         click.echo(path)
 

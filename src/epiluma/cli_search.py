@@ -26,6 +26,9 @@ def search(*, study: Path, trials: int | None, jobs: int, out: Path | None, ray:
         from epiluma.training.search.objective import run_search
 
         run_search(plan, folder, trials=trials or plan.trials, jobs=jobs, ray=ray, say=click.echo)
+        from epiluma.export.trials import time_trials
+
+        time_trials(plan, folder)
     rows = report.write(plan, folder)
     for line in report.summary(plan, rows):
         click.echo(line)

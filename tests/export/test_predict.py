@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from scipy.special import softmax
 
-from epiluma import predictions, segmentations
+from epiluma import cli_lab, predictions, segmentations
 from epiluma.evaluation.mask_scorecard import score_masks
 from epiluma.export import config, network
 from epiluma.export.predict import MASKS, PREDICTIONS, predict
@@ -76,6 +79,32 @@ def test_what_use_takes_is_measured(both: tuple[recipe.Recipe, Path]) -> None:
     assert found.evaluation_images == len(data.load(both[0]).parts["test"])
     assert found.parameters is not None
     assert 2e6 < found.parameters < 3e6
+
+
+def test_without_calibration_the_network_s_own_softmax_is_written(
+    both: tuple[recipe.Recipe, Path], tmp_path: Path
+) -> None:
+    settings, folder = both
+    copy = shutil.copytree(folder, tmp_path / "run")
+    command = [str(folder.parent / "tiny.toml"), "--run", str(copy), "--uncalibrated"]
+    overrides = [word for change in (*SHORT, "model.masks=lesion") for word in ("--set", change)]
+    result = CliRunner().invoke(cli_lab.predict, [*command, *overrides])
+    assert result.exit_code == 0, result.output
+    table = predictions.read(copy / PREDICTIONS).only("test")
+    corpus = data.load(settings)
+    trained = network.trained(settings, corpus, folder, "best")
+    found = scoring.score(trained.network, corpus, corpus.parts["test"], trained.input, 32)
+    assert found.logits is not None
+    at_prevalence = found.logits - trained.offset + np.log(np.maximum(corpus.shares("train"), 1e-6))
+    np.testing.assert_allclose(table.probabilities, softmax(at_prevalence, axis=1), atol=1e-5)
+
+
+def test_a_bundle_is_not_shipped_uncalibrated(tmp_path: Path) -> None:
+    toml = tmp_path / "recipe.toml"
+    shipping = msgspec.structs.replace(config.load(make_project(tmp_path, count=10, epochs=1)), calibration="none")
+    toml.write_bytes(msgspec.toml.encode({"bundle": shipping}))
+    with pytest.raises(recipe.RecipeError, match=r"calibration: a bundle ships calibrated"):
+        config.load(toml)
 
 
 def test_an_unfinished_run_is_refused(both: tuple[recipe.Recipe, Path], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -20,7 +21,8 @@ _SCALES = (0.05, 20.0)
 _DECIMALS = 6
 
 
-Method = Literal["best", "temperature", "vector"]
+Method = Literal["best", "temperature", "vector", "none"]
+"""`none` fits nothing: the network's own softmax, to see what calibration changes; it is never shipped."""
 
 
 class Vector(NamedTuple):
@@ -115,6 +117,9 @@ def fit_calibration(
     `fit_temperature` does.
     """
     _checked(logits, truth)
+    at_prevalence = partial(Calibration, prevalence=_rounded(prevalence), prevalence_source=prevalence_source)
+    if method == "none":
+        return at_prevalence(method="temperature", temperature=1.0, n=0)
     weights = prevalence_weights(truth, prevalence)
     choice: CalibrationChoice | None = None
     strength: float | None = None
@@ -128,13 +133,11 @@ def fit_calibration(
     if strength is not None:
         vector = fit_vector(logits, truth, temperature=temperature, strength=strength, weights=weights)
         scale, bias = _rounded(vector.scale), _rounded(vector.bias)
-    return Calibration(
+    return at_prevalence(
         method="temperature" if strength is None else "vector",
         temperature=temperature,
         scale=scale,
         bias=bias,
-        prevalence=_rounded(prevalence),
-        prevalence_source=prevalence_source,
         n=len(truth),
         choice=choice,
     )

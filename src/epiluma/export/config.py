@@ -60,14 +60,24 @@ def load(path: Path) -> Shipping:
         tree = msgspec.toml.decode(path.read_bytes())
         if "bundle" not in tree:
             raise RecipeError(f"{path}: has no [bundle] table, which says what to ship")
-        return msgspec.convert(tree["bundle"], Shipping)
+        shipping = msgspec.convert(tree["bundle"], Shipping)
     except OSError as error:
         raise RecipeError(f"{path}: {error.strerror}") from error
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise RecipeError(f"{path}: [bundle]: {error}") from error
+    if shipping.calibration == "none":
+        raise RecipeError(f"{path}: [bundle] calibration: a bundle ships calibrated; use best, temperature or vector")
+    return shipping
 
 
-def unshipped(recipe: Recipe, *, epoch: Epoch = "best", size: int | None = None, views: Views = 1) -> Shipping:
+def unshipped(
+    recipe: Recipe,
+    *,
+    epoch: Epoch = "best",
+    size: int | None = None,
+    views: Views = 1,
+    calibration: Method = "best",
+) -> Shipping:
     """How to score a run that is not shipped: at the size it was trained at, with the usual demands."""
     return Shipping(
         name=recipe.name,
@@ -79,6 +89,7 @@ def unshipped(recipe: Recipe, *, epoch: Epoch = "best", size: int | None = None,
         licence_note="",
         non_commercial=True,
         training_data=recipe.data.name,
+        calibration=calibration,
         sensitivity=0.97,
         lower_bound=0.92,
     )

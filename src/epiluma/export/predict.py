@@ -57,7 +57,10 @@ def predict(recipe: Recipe, shipping: Shipping, run: Path) -> list[Path]:
     if corpus.masks is not None:
         segmentations.write(outlines(recipe, trained, scored, runner=RUNNER), run / MASKS)
         written.append(run / MASKS)
-    timing.write(_timed(trained, shipping, seconds, len(corpus.parts["test"]), corpus.shares("train")), run)
+    taken = timed(trained, shipping, corpus.shares("train"))
+    images = len(corpus.parts["test"])
+    taken = msgspec.structs.replace(taken, evaluation_seconds=round(seconds, 1), evaluation_images=images)
+    timing.write(taken, run)
     return [*written, run / timing.TIMING]
 
 
@@ -113,13 +116,10 @@ def outlines(recipe: Recipe, trained: networks.Trained, scored: Scored, *, runne
     )
 
 
-def _timed(
-    trained: networks.Trained, shipping: Shipping, seconds: float, images: int, prevalence: npt.NDArray[np.float64]
-) -> timing.Timing:
+def timed(trained: networks.Trained, shipping: Shipping, prevalence: npt.NDArray[np.float64]) -> timing.Timing:
+    """How long the network takes as it would ship, and how large it is."""
     graph = graphs.to_onnx(networks.exportable(trained, prevalence), shipping.size)
     return timing.Timing(
-        evaluation_seconds=round(seconds, 1),
-        evaluation_images=images,
         latency=timing.time_graph(graph, size=shipping.size, views=shipping.views),
         graph_bytes=len(graph),
         parameters=sum(parameter.numel() for parameter in trained.network.parameters()),

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from epiluma.cli_search import search as command
+from epiluma.inference import timing
 from epiluma.training.search import report, space
 from epiluma.training.search.objective import run_search
 from epiluma.training.search.space import SearchError
@@ -74,6 +75,11 @@ def test_each_trial_is_a_normal_run_and_one_that_falls_behind_is_stopped(recipe:
         assert row.value == best["loss"]
         assert {name: row.figures[name] for name in ("epoch", "score")} == {n: best[n] for n in ("epoch", "score")}
         assert row.figures["seconds"] == log[-1]["seconds"]
+    timed = timing.read(out / "trial-0000" / timing.TIMING).latency
+    assert timed is not None
+    assert timed.size == 32
+    assert [row.figures.get("milliseconds") for row in rows] == [timed.p50_ms, *[None] * 6], "five are not runs"
+    assert f"| {timed.p50_ms:.4g} |" in (out / report.MARKDOWN).read_text()
 
     study.write_text(study.read_text().replace("tiny.toml", "changed.toml"))
     (recipe.parent / "changed.toml").write_text(recipe.read_text().replace("seed = 3", "seed = 4"))

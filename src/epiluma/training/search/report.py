@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from epiluma import __version__
+from epiluma.inference import timing
 from epiluma.pages import template
 from epiluma.training.search import plots, table
 from epiluma.training.search.space import Plan, SearchError
-from epiluma.training.search.study import DATABASE, PLAN, opened
+from epiluma.training.search.study import DATABASE, PLAN, opened, trial_folder
 from epiluma.training.search.table import Row
 
 HTML, MARKDOWN = "report.html", "trials.md"
@@ -24,8 +25,17 @@ def rows_in(plan: Plan, folder: Path) -> list[Row]:
         raise SearchError(f"{folder / PLAN}: belongs to another search than this study file")
     if (folder / DATABASE).is_file():
         with opened(plan, folder) as shared:
-            return table.rows_of(plan, shared.study.get_trials(deepcopy=False))
+            rows = table.rows_of(plan, shared.study.get_trials(deepcopy=False))
+        return [_with_time(row, trial_folder(folder, row.number)) for row in rows]
     return table.from_csv(plan, folder / table.CSV)
+
+
+def _with_time(row: Row, run: Path) -> Row:
+    """With the milliseconds of its network, where they were measured."""
+    record = run / timing.TIMING
+    if not record.is_file() or not (latency := timing.read(record).latency):
+        return row
+    return row._replace(figures=row.figures | {"milliseconds": latency.p50_ms})
 
 
 def write(plan: Plan, folder: Path) -> list[Row]:

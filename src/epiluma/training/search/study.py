@@ -50,7 +50,12 @@ class Shared(NamedTuple):
 
     def of(self, number: int) -> Path:
         """Run folder of a trial."""
-        return self.folder / f"trial-{number:04}"
+        return trial_folder(self.folder, number)
+
+
+def trial_folder(folder: Path, number: int) -> Path:
+    """Run folder of a trial of the search in `folder`."""
+    return folder / f"trial-{number:04}"
 
 
 def search(
