@@ -114,6 +114,25 @@ def test_the_features_are_what_the_last_layer_reads(exported: tuple[graphs.Shipp
     assert len({tuple(row) for row in features}) == 3
 
 
+@pytest.mark.parametrize("name", ["mobilenetv2", "resnet34"])
+def test_the_activations_add_up_to_the_logits(name: str) -> None:
+    network = make_network(name)
+    assert network.outputs == ["logits", "features", "activations"]
+    with torch.inference_mode():
+        logits, features, activations = network(torch.from_numpy(batch(3)))
+        plain = network.backbone(torch.from_numpy(batch(3)))
+    torch.testing.assert_close(features, plain, atol=1e-4, rtol=1e-4)
+    assert activations.shape == (3, LEAVES, 2, 2)
+    constant = network.classifier.bias + network.log_prior
+    torch.testing.assert_close(activations.mean((2, 3)) + constant, logits, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["convnext", "vit"])
+def test_a_network_that_pools_otherwise_has_no_activations(name: str) -> None:
+    """ConvNeXt normalises behind the mean, a ViT reads its class token."""
+    assert make_network(name).outputs == ["logits", "features"]
+
+
 def test_the_logits_are_moved_to_the_prevalence(exported: tuple[graphs.Shipped, bytes]) -> None:
     network, graph = exported
     with torch.inference_mode():
@@ -129,8 +148,8 @@ def test_the_graph_is_whole_in_itself(exported: tuple[graphs.Shipped, bytes]) ->
     assert not any(tensor.external_data for tensor in model.graph.initializer)
     assert [imported.domain for imported in model.opset_import] == [""]
     assert model.opset_import[0].version == graphs.OPSET
-    (image,), (logits, features) = model.graph.input, model.graph.output
-    assert (image.name, logits.name, features.name) == ("image", "logits", "features")
+    (image,), outputs = model.graph.input, model.graph.output
+    assert (image.name, *(output.name for output in outputs)) == ("image", "logits", "features", "activations")
     assert [d.dim_value for d in image.type.tensor_type.shape.dim] == [0, 3, SIZE, SIZE]
     assert image.type.tensor_type.shape.dim[0].dim_param != ""
 

@@ -6,23 +6,29 @@ import copy
 import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from scipy.special import softmax
 from torch import Tensor, nn
+from torch.nn import functional
 
 from epiluma.inference.session import over_views
 
 OPSET = 18
+_PROBE = 96
+"""Side of the image on which a network shows how it pools; no registered one needs a larger."""
 
 
 class Shipped(nn.Module):
     """A network whose prior-free logits are moved to a prevalence: softmax gives probabilities there.
 
-    Beside them it gives what its last layer reads: the pooled features, by which photos are compared; and the masks of
-    a network that segments as well.
+    Beside them it gives what its last layer reads: the pooled features, by which photos are compared. Where these are
+    the mean of the last feature map, it gives the map of class activations (Zhou et al. 2016, arXiv:1512.04150): how
+    much each place adds to each logit, exactly, as mean and linear layer can be swapped. And the masks of a network
+    that segments as well.
     """
 
     log_prior: Tensor
@@ -33,12 +39,34 @@ class Shipped(nn.Module):
         self.classifier = self.backbone.get_submodule(head)
         self.backbone.set_submodule(head, nn.Identity())
         self.register_buffer("log_prior", log_prior.float())
-        self.outputs = ["logits", "features", "masks"] if masks else ["logits", "features"]
+        self.explains = not masks and _pools_by_mean(self.backbone)
+        self.outputs = ["logits", "features", *["activations"] * self.explains, *["masks"] * masks]
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """(n, 3, S, S) normalised -> (n, leaves) logits, (n, d) features, and perhaps (n, K, S, S) masks."""
+        """(n, 3, S, S) normalised -> (n, leaves) logits, (n, d) features and, where the network has them,
+        (n, leaves, h, w) activations or (n, K, S, S) masks. A logit is the mean of its activations plus a constant.
+        """
+        if self.explains:
+            maps = self.backbone.forward_features(image)
+            features = maps.mean((2, 3))
+            activations = functional.conv2d(maps, self.classifier.weight[:, :, None, None])
+            return self.classifier(features) + self.log_prior, features, activations
         features, *masks = found if isinstance(found := self.backbone(image), tuple) else (found,)
         return (self.classifier(features) + self.log_prior, features, *masks)[: len(self.outputs)]
+
+
+def _pools_by_mean(backbone: Any) -> bool:
+    """Whether a network without its last layer gives the mean over the places of its last feature map."""
+    if not hasattr(backbone, "forward_features"):
+        return False
+    image = torch.linspace(-1, 1, 3 * _PROBE**2).view(1, 3, _PROBE, _PROBE).sin()
+    was_training = backbone.training
+    with torch.no_grad():
+        maps, features = backbone.eval().forward_features(image), backbone(image)
+    backbone.train(was_training)
+    return (
+        maps.ndim == 4 and maps.shape[:2] == features.shape and torch.allclose(maps.mean((2, 3)), features, atol=1e-4)
+    )
 
 
 class Outliner(nn.Module):
@@ -80,8 +108,8 @@ def outliner(network: nn.Module) -> Outliner:
 def to_onnx(network: Shipped | Outliner, size: int) -> bytes:
     """One self-contained ONNX graph for any n.
 
-    `image` (n, 3, size, size) float32 -> the network's `outputs`: `logits` (n, leaves), `features` (n, d), `masks`
-    (n, K, size, size).
+    `image` (n, 3, size, size) float32 -> the network's `outputs`: `logits` (n, leaves), `features` (n, d),
+    `activations` (n, leaves, h, w), `masks` (n, K, size, size).
     """
     image = torch.zeros(2, 3, size, size)
     batch = torch.export.Dim("n", min=1, max=4096)
