@@ -45,15 +45,30 @@ def main() -> None:
 @_BUNDLE
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line, as docs/reference/screening.md says.")
 @click.option("--html", type=_FILE, metavar="FILE", help="Also write a report with pictures to FILE.")
+@click.option(
+    "--symptom",
+    "symptoms",
+    multiple=True,
+    type=click.Choice(["bleeds", "grew", "changed", "itches"]),
+    help="What is reported of the mark; repeatable. The first three are always shown to a doctor.",
+)
 @click.pass_context
-def screen(ctx: click.Context, photos: tuple[Path, ...], bundle: Path | None, as_json: bool, html: Path | None) -> None:
+def screen(
+    ctx: click.Context,
+    *,
+    photos: tuple[Path, ...],
+    bundle: Path | None,
+    as_json: bool,
+    html: Path | None,
+    symptoms: tuple[Any, ...],
+) -> None:
     """Screen photos and folders of photos (JPEG, PNG, WebP, BMP, TIFF).
 
     Ends with 1 when a file could not be read, with 2 when nothing could be screened at all.
     """
     from epiluma.inference.command import screen_files
 
-    ctx.exit(screen_files(photos, bundle=bundle, as_json=as_json, html=html))
+    ctx.exit(screen_files(photos, bundle=bundle, as_json=as_json, html=html, symptoms=symptoms))
 
 
 for command in (train, predict, export, convert, choose, evaluate, compare, search):

@@ -68,7 +68,7 @@ def test_all_promises_hold_where_they_were_fitted() -> None:
     probabilities = decide.probabilities_from_logits(part.logits, fitted.calibration)
     diagnosis = decide.diagnose(probabilities, rule, fitted.calibration)
     risk = decide.malignancy_risk(probabilities, ISIC_2019)
-    referred = decide.refers(risk, diagnosis, fitted.operating_point.threshold, ISIC_2019)
+    referred = decide.refers(probabilities, diagnosis, fitted.operating_point.threshold, ISIC_2019)
     melanoma = part.truth == 0
     caught = [referred[part.group == one].all() for one in np.unique(part.group[melanoma])]
     assert np.mean(caught) == pytest.approx(fitted.operating_point.sensitivity)

@@ -56,8 +56,7 @@ def test_each_graph_reproduces_its_predictions_from_the_files(
         if table.diagnosis[i] >= 0:
             diagnosis = decide.diagnose(found, manifest.decision, manifest.calibration)
             assert diagnosis[0] == table.diagnosis[i]
-            risk = decide.malignancy_risk(found, manifest.taxonomy)
-            referred = decide.refers(risk, diagnosis, manifest.operating_point.threshold, manifest.taxonomy)
+            referred = decide.refers(found, diagnosis, manifest.operating_point.threshold, manifest.taxonomy)
             assert referred[0] == table.referred[i]
 
 

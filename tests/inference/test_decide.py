@@ -74,11 +74,26 @@ def test_risk_sums_the_malignant_leaves() -> None:
 
 
 @pytest.mark.parametrize(
-    ("risk", "code", "referred"),
-    [(0.2, "NV", True), (0.1999, "NV", False), (0.01, "MEL", True), (0.01, "AK", True), (0.9, "BKL", True)],
+    ("malignant", "risk", "code", "threshold", "referred"),
+    [
+        ("AK", 0.1, "NV", 0.1, True),
+        ("AK", 0.0999, "NV", 0.1, False),
+        ("AK", 0.01, "MEL", 0.1, True),
+        ("AK", 0.01, "AK", 0.1, True),
+        ("MEL", 0.05, "NV", 0.9, True),
+        ("SCC", 0.0499, "NV", 0.9, False),
+        ("BCC", 0.125, "NV", 0.9, True),
+        ("BCC", 0.1249, "NV", 0.9, False),
+        ("BKL", 0.9, "BKL", 0.01, False),
+    ],
 )
-def test_refers_by_risk_or_by_diagnosis(risk: float, code: str, referred: bool) -> None:
-    assert refers(np.array([risk]), np.array([ISIC_2019.index(code)]), 0.2, ISIC_2019).tolist() == [referred]
+def test_refers_by_risk_by_diagnosis_or_by_harm(
+    malignant: str, risk: float, code: str, threshold: float, referred: bool
+) -> None:
+    probabilities = np.zeros((1, LEAVES))
+    probabilities[0, ISIC_2019.index("NV")] = 1 - risk
+    probabilities[0, ISIC_2019.index(malignant)] = risk
+    assert refers(probabilities, np.array([ISIC_2019.index(code)]), threshold, ISIC_2019).tolist() == [referred]
 
 
 def test_a_prevalence_of_zero_does_not_divide_by_zero(tiny_bundle: Bundle) -> None:

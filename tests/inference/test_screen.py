@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from epiluma.bundle import Bundle
+from epiluma.bundle import Abstention, Bundle
 from epiluma.imaging.preprocess import to_square
 from epiluma.imaging.synthetic import draw_lesion
 from epiluma.inference.decide import probabilities_from_logits
+from epiluma.inference.recommend import TEXTS, UNCERTAIN
 from epiluma.inference.result import Screening, ScreeningError, json_schema, to_json
-from epiluma.inference.screen import NO_SIGN, Screener, judged
+from epiluma.inference.screen import Screener, judged
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "screening.schema.json"
 
@@ -57,41 +58,55 @@ def test_probabilities_come_from_the_network_on_the_square(
     assert found.timings.total >= found.timings.decode + found.timings.network
 
 
+def logits_of(tiny_bundle: Bundle, **probabilities: float) -> np.ndarray:
+    """What the network would have to say for these probabilities."""
+    manifest = tiny_bundle.manifest
+    values = np.array([probabilities.get(code, 1e-9) for code in manifest.taxonomy.codes])
+    return (np.log(values / values.sum()) * manifest.calibration.temperature)[None].astype(np.float32)
+
+
 @pytest.mark.parametrize(
     ("probabilities", "level", "weeks", "reason"),
     [
-        ({"MEL": 0.6, "NV": 0.4}, "refer", 2, "risk is 0.60; from 0.20 on"),
+        ({"MEL": 0.6, "NV": 0.4}, "urgent", 2, "risk is 0.60; from 0.20 on"),
         ({"BCC": 0.5, "NV": 0.5}, "refer", 4, "risk is 0.50"),
         ({"AK": 0.45, "MEL": 0.05, "NV": 0.5}, "refer", 4, "risk is 0.50"),
-        ({"AK": 0.3, "MEL": 0.2, "NV": 0.5}, "refer", 2, "risk is 0.50"),
+        ({"AK": 0.3, "MEL": 0.2, "NV": 0.5}, "urgent", 2, "risk is 0.50"),
         (
             {"AK": 0.1, "NV": 0.9},
             "refer",
             4,
             "below the threshold of 0.20, but .* Actinic keratosis, counts as malignant",
         ),
-        ({"NV": 0.97, "MEL": 0.03}, "no_sign", None, "risk is 0.03, below the threshold of 0.20"),
+        ({"NV": 0.94, "MEL": 0.06}, "refer", 4, "below the threshold of 0.20, but what it may be is dangerous"),
+        ({"NV": 0.97, "MEL": 0.03}, "recheck", 12, "below the threshold of 0.20, but not small enough"),
+        ({"NV": 0.99, "MEL": 0.01}, "no_sign", None, "risk is 0.01, below the threshold of 0.20"),
     ],
 )
 def test_recommendation(
     tiny_bundle: Bundle, probabilities: dict[str, float], level: str, weeks: int | None, reason: str
 ) -> None:
-    manifest = tiny_bundle.manifest
-    values = np.array([probabilities.get(code, 1e-9) for code in manifest.taxonomy.codes])
-    logits = (np.log(values / values.sum()) * manifest.calibration.temperature)[None].astype(np.float32)
-    _, found, risk, recommendation = judged(logits, manifest)
-    assert found == pytest.approx(dict(zip(manifest.taxonomy.codes, values, strict=True)), abs=1e-5)
-    assert risk is not None
-    assert (recommendation.level, recommendation.within_weeks) == (level, weeks)
-    assert recommendation.threshold == 0.2
-    assert re.search(reason, recommendation.reason)
-    if level == "refer":
-        assert recommendation.text == f"Show this mark to a doctor within {weeks} weeks."
+    found = judged(logits_of(tiny_bundle, **probabilities), tiny_bundle.manifest)
+    values = [probabilities.get(code, 0.0) for code in tiny_bundle.manifest.taxonomy.codes]
+    assert list(found.probabilities.values()) == pytest.approx(values, abs=1e-5)
+    assert found.risk == pytest.approx(sum(p for code, p in probabilities.items() if code != "NV"), abs=1e-5)
+    assert (found.recommendation.level, found.recommendation.within_weeks) == (level, weeks)
+    assert found.recommendation.threshold == 0.2
+    assert re.search(reason, found.recommendation.reason)
+
+
+def test_a_photo_in_the_abstention_band_is_not_judged(tiny_bundle: Bundle) -> None:
+    band = Abstention(lower=0.01, upper=0.3, max_share=0.1, share=0.05, error=0.1, error_outside=0.05, lesions=100)
+    manifest = msgspec.structs.replace(tiny_bundle.manifest, abstention=band)
+    found = judged(logits_of(tiny_bundle, NV=0.98, MEL=0.02), manifest)
+    assert (found.diagnosis, found.risk, found.probabilities) == (None, None, {})
+    assert (found.recommendation.level, found.recommendation.reason) == ("cannot_judge", UNCERTAIN)
 
 
 def test_no_sign_never_says_that_all_is_well() -> None:
-    assert NO_SIGN.startswith("No sign of skin cancer was found in this photo. Come back if")
-    assert not {"fine", "healthy", "safe", "benign"} & set(NO_SIGN.lower().split())
+    assert TEXTS["no_sign"].startswith("No sign of skin cancer was found in this photo. Come back if")
+    for text in TEXTS.values():
+        assert not {"fine", "healthy", "safe", "benign"} & set(text.lower().split())
 
 
 def test_an_unusable_photo_is_not_scored(screener: Screener, lesion: Image.Image) -> None:
@@ -100,6 +115,9 @@ def test_an_unusable_photo_is_not_scored(screener: Screener, lesion: Image.Image
     assert "blurred" in found.recommendation.reason
     assert (found.diagnosis, found.malignancy_risk, found.probabilities) == (None, None, {})
     assert found.timings.network < 1
+    reported = screener.screen(png(lesion.filter(ImageFilter.GaussianBlur(9))), file="blurred.png", symptoms=["grew"])
+    assert (reported.recommendation.level, reported.symptoms) == ("refer", ("grew",))
+    assert (reported.diagnosis, reported.malignancy_risk, reported.probabilities) == (None, None, {})
 
 
 def test_the_scores_match_the_batch_functions(screener: Screener, tiny_bundle: Bundle) -> None:
@@ -107,8 +125,8 @@ def test_the_scores_match_the_batch_functions(screener: Screener, tiny_bundle: B
     batch = np.random.RandomState(5).normal(size=(4, 3, 32, 32)).astype(np.float32)
     together = probabilities_from_logits(screener.session.logits(batch), tiny_bundle.manifest.calibration)
     for row, one in zip(together, batch, strict=True):
-        _, found, _, _ = judged(screener.session.logits(one[None]), tiny_bundle.manifest)
-        np.testing.assert_allclose(list(found.values()), row, atol=1e-6)
+        found = judged(screener.session.logits(one[None]), tiny_bundle.manifest)
+        np.testing.assert_allclose(list(found.probabilities.values()), row, atol=1e-6)
 
 
 def test_paths_stream_and_bad_files_do_not_stop_the_rest(

@@ -72,7 +72,10 @@ def test_summary_counts(results: list[Screening], tiny_bundle: Bundle) -> None:
     for result in [*results, ScreeningError(file="a", error="b")]:
         tally(counts, result)
     lines = summary(counts, tiny_bundle.manifest).splitlines()
-    assert lines[0] == "4 photos: 2 to show to a doctor, 0 without a sign, 1 to take again, 1 not read."
+    assert lines[0] == (
+        "4 photos: 2 to show to a doctor (2 of them within 2 weeks), 0 to photograph again in 12 weeks, "
+        "0 without a sign, 1 to take again, 1 not read."
+    )
     assert "0.20" in lines[1]
     assert "actinic keratosis (premalignant)" in lines[1]
     assert lines[2].startswith("This is not a diagnosis.")

@@ -54,7 +54,8 @@ def fit(
     probabilities = decide.probabilities_from_logits(logits, calibration)
     risk = decide.malignancy_risk(probabilities, taxonomy)
     called = malignant[decide.diagnose(probabilities, rule, calibration)]
-    point = _referral(risk, called, truth, group, taxonomy=taxonomy, shipping=shipping)
+    anyway = decide.refers(probabilities, decide.diagnose(probabilities, rule, calibration), np.inf, taxonomy)
+    point = _referral(risk, anyway, truth, group, taxonomy=taxonomy, shipping=shipping)
     return Fitted(
         calibration=calibration,
         operating_point=point,
@@ -79,7 +80,7 @@ def fit(
 
 def _referral(
     risk: Floats,
-    called_malignant: Bools,
+    anyway: Bools,
     truth: npt.NDArray[np.intp],
     group: npt.NDArray[np.generic],
     *,
@@ -95,6 +96,6 @@ def _referral(
         group,
         sensitivity=shipping.sensitivity,
         lower_bound=shipping.lower_bound,
-        also_referred=called_malignant,
+        also_referred=anyway,
         protected="melanoma" if melanoma else "malignant",
     )

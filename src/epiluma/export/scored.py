@@ -97,7 +97,7 @@ class Scored:
         probabilities = decide.probabilities_from_logits(np.concatenate([logits[part] for part in PARTS]), calibration)
         diagnosis = decide.diagnose(probabilities, rule, calibration)
         least = np.inf if threshold is None else threshold
-        referred = decide.refers(decide.malignancy_risk(probabilities, taxonomy), diagnosis, least, taxonomy)
+        referred = decide.refers(probabilities, diagnosis, least, taxonomy)
         header = predictions.Header(
             codes=taxonomy.codes,
             groups=tuple(leaf.group for leaf in taxonomy.leaves),

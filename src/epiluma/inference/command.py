@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from epiluma.inference.locate import find_bundle
+from epiluma.inference.recommend import Symptom
 from epiluma.inference.report import HtmlReport, make_thumbnail
 from epiluma.inference.result import Screening, ScreeningError, to_json
 from epiluma.inference.screen import Screener
@@ -25,7 +26,14 @@ _PIPE_WIDTH, _PIPE_FILE_WIDTH = 200, 80
 """Columns of a table, and of its file names, that goes into a file or a pipe, where no terminal tells its width."""
 
 
-def screen_files(paths: Iterable[Path], *, bundle: Path | None, as_json: bool, html: Path | None) -> int:
+def screen_files(
+    paths: Iterable[Path],
+    *,
+    bundle: Path | None,
+    as_json: bool,
+    html: Path | None,
+    symptoms: Collection[Symptom] = (),
+) -> int:
     """Screen every photo and print each result as it comes. Returns 1 when any file could not be read, else 0.
 
     Raises BundleError, SessionError and ReportError.
@@ -37,7 +45,7 @@ def screen_files(paths: Iterable[Path], *, bundle: Path | None, as_json: bool, h
         output = stack.enter_context(_Output(screener, photos, as_json=as_json))
         report = stack.enter_context(HtmlReport(html, screener.bundle)) if html else None
         for photo in photos:
-            result = photo if isinstance(photo, ScreeningError) else screener.screen_path(photo)
+            result = photo if isinstance(photo, ScreeningError) else screener.screen_path(photo, symptoms=symptoms)
             output.show(result)
             if report:
                 report.add(result, make_thumbnail(result.file) if isinstance(result, Screening) else None)

@@ -8,10 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from epiluma.bundle import Abstention, Calibration, Conformal, DecisionRule
-from epiluma.taxonomy import Taxonomy
+from epiluma.taxonomy import Taxonomy, Urgency
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+
+COST: dict[Urgency, float] = {"urgent": 20.0, "soon": 8.0, "routine": 1.0, "none": 0.0}
+"""Harm of missing a malignant diagnosis, counted in needless visits to a doctor: a melanoma that is missed is as bad as
+twenty visits for nothing, so a probability of 0.05 is worth one; a basal cell carcinoma grows slowly, 0.125 is."""
 
 
 def probabilities_from_logits(logits: npt.NDArray[np.floating], calibration: Calibration) -> Floats:
@@ -80,9 +84,23 @@ def malignancy_risk(probabilities: Floats, taxonomy: Taxonomy) -> Floats:
     return result
 
 
-def refers(risk: Floats, diagnosis: npt.NDArray[np.intp], threshold: float, taxonomy: Taxonomy) -> Bools:
-    """(n,) true where the risk reaches the threshold or the diagnosis itself is malignant."""
-    result: Bools = (risk >= threshold) | np.array(taxonomy.malignant, bool)[diagnosis]
+def expected_harm(probabilities: Floats, taxonomy: Taxonomy) -> Floats:
+    """(n,) needless visits that missing the mark would be as bad as: sum of p * `COST` over the malignant leaves."""
+    costs = [COST[leaf.urgency] if leaf.malignant else 0.0 for leaf in taxonomy.leaves]
+    result: Floats = probabilities @ np.asarray(costs)
+    return result
+
+
+def refers(probabilities: Floats, diagnosis: npt.NDArray[np.intp], threshold: float, taxonomy: Taxonomy) -> Bools:
+    """(n,) true where the malignancy risk reaches the threshold, the diagnosis itself is malignant, or the harm to be
+    expected is that of a needless visit.
+
+    The last holds whatever threshold a bundle has (Pauker and Kassirer 1980, doi:10.1056/NEJM198005153022003: act when
+    the probability exceeds 1 / (1 + benefit / harm)).
+    """
+    risky = malignancy_risk(probabilities, taxonomy) >= threshold
+    harmful = expected_harm(probabilities, taxonomy) >= 1
+    result: Bools = risky | np.array(taxonomy.malignant, bool)[diagnosis] | harmful
     return result
 
 

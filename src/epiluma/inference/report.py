@@ -19,14 +19,14 @@ from epiluma.bundle import Bundle
 from epiluma.errors import EpilumaError
 from epiluma.imaging.decode import MAX_BYTES, PhotoError, decode_photo
 from epiluma.inference.donut import decimal, diagnosis_donut, malignancy_donut
-from epiluma.inference.result import Screening, ScreeningError
+from epiluma.inference.result import Level, Screening, ScreeningError
 from epiluma.inference.table import summary, tally
 from epiluma.taxonomy import Taxonomy
 
 THUMBNAIL = (240, 240)
 """Largest width and height of an embedded picture, pixels."""
 
-_SIGNS = {"refer": "▲", "no_sign": "●", "cannot_judge": "?"}
+_SIGNS: dict[Level, str] = {"urgent": "▲▲", "refer": "▲", "recheck": "↻", "no_sign": "●", "cannot_judge": "?"}
 _STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1c2227; --muted: #565f68; --line: #dedad2; --refer: #a12b1b;
   --donut-malignant: #c2513f; --donut-benign: #4a82b5; --donut-others: #8a8f96; }
@@ -42,7 +42,7 @@ p { margin: 4px 0; max-width: 72ch; }
 article { display: grid; grid-template-columns: 240px 1fr; gap: 8px 24px; padding: 24px 0;
   border-bottom: 1px solid var(--line); break-inside: avoid; }
 article > img { width: 240px; height: 240px; object-fit: contain; background: var(--line); border-radius: 8px; }
-.action { font-size: 18px; font-weight: 700; } .refer .action, .error .action { color: var(--refer); }
+.action { font-size: 18px; font-weight: 700; } .urgent .action, .refer .action, .error .action { color: var(--refer); }
 .donuts { display: grid; grid-template-columns: 1fr 1fr; gap: 16px; max-width: 720px; }
 .donuts svg { width: 100%; height: auto; }
 @media (max-width: 640px) { article, .donuts { grid-template-columns: 1fr; } }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from epiluma.imaging.quality import QualityGrade
+from epiluma.inference.recommend import Level, Recommendation, Symptom
 
 __all__ = [
     "NOT_A_DIAGNOSIS",
@@ -16,6 +17,7 @@ __all__ = [
     "Recommendation",
     "Screening",
     "ScreeningError",
+    "Symptom",
     "Timings",
     "json_schema",
     "to_json",
@@ -23,24 +25,9 @@ __all__ = [
 
 NOT_A_DIAGNOSIS = "This is not a diagnosis. A doctor must judge any mark that worries you, whatever is shown here."
 
-Level = Literal["refer", "no_sign", "cannot_judge"]
-
 
 class _Record(msgspec.Struct, frozen=True):
     """Base of the result's parts: immutable, extended only by adding optional fields."""
-
-
-class Recommendation(_Record, frozen=True, kw_only=True):
-    """What to do, the threshold behind it, and the words for it."""
-
-    level: Level
-    text: str
-    """One plain sentence that starts with what to do."""
-    reason: str
-    threshold: float
-    """Malignancy risk at or above which the level is `refer`."""
-    within_weeks: int | None = None
-    """By when a doctor should see the mark; None unless the level is `refer`."""
 
 
 class Timings(_Record, frozen=True, kw_only=True):
@@ -61,8 +48,9 @@ class BundleRef(_Record, frozen=True, kw_only=True):
 
 
 class Screening(_Record, frozen=True, kw_only=True):
-    """What one photo says. When `recommendation.level` is `cannot_judge`, the photo is not scored:
-    `diagnosis` and `malignancy_risk` are None and `probabilities` is empty.
+    """What one photo says, and what to do about it. A photo that cannot be judged is not scored: `diagnosis` and
+    `malignancy_risk` are None and `probabilities` is empty. Its level is then `cannot_judge`, or higher where an
+    alarming symptom was reported.
     """
 
     file: str
@@ -79,6 +67,8 @@ class Screening(_Record, frozen=True, kw_only=True):
     width: int
     """Pixels, after orientation."""
     height: int
+    symptoms: tuple[Symptom, ...] = ()
+    """What the person reports of the mark."""
     warning: str = NOT_A_DIAGNOSIS
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,24 +13,12 @@ import numpy.typing as npt
 from epiluma.bundle import Bundle, Manifest
 from epiluma.imaging.decode import MAX_BYTES, PhotoError, decode_photo
 from epiluma.imaging.preprocess import normalise, to_square
-from epiluma.imaging.quality import SIDE, QualityGrade, grade_quality
-from epiluma.inference.decide import Floats, diagnose, malignancy_risk, probabilities_from_logits, refers
-from epiluma.inference.result import BundleRef, Recommendation, Screening, ScreeningError, Timings
+from epiluma.imaging.quality import SIDE, grade_quality
+from epiluma.inference.decide import diagnose, malignancy_risk, probabilities_from_logits
+from epiluma.inference.recommend import SYMPTOMS, UNCERTAIN, Recommendation, Symptom, level_of, recommend
+from epiluma.inference.recommend import unjudged as refuse
+from epiluma.inference.result import BundleRef, Screening, ScreeningError, Timings
 from epiluma.inference.session import DEFAULT_PROVIDER, Session
-from epiluma.taxonomy import Diagnosis, Urgency
-
-WEEKS: dict[Urgency, int] = {"urgent": 2, "soon": 4, "routine": 12, "none": 12}
-"""Weeks within which a doctor should see a referred mark. Two weeks is what NICE guideline NG12 asks for a suspected
-melanoma or squamous cell carcinoma; basal cell carcinoma and actinic keratosis grow slowly."""
-CARRIES = 0.25
-"""A malignant diagnosis with at least this share of the malignancy risk counts for the urgency."""
-
-REFER = "Show this mark to a doctor within {weeks} weeks."
-NO_SIGN = (
-    "No sign of skin cancer was found in this photo. "
-    "Come back if the mark changes, bleeds, itches or worries you: a photo can miss a cancer."
-)
-CANNOT_JUDGE = "Take another photo: this one cannot be judged."
 
 
 class Screener:
@@ -45,8 +34,11 @@ class Screener:
             id=bundle.id, name=manifest.name, modality=manifest.modality, licence=manifest.licence
         )
 
-    def screen(self, data: bytes, *, file: str) -> Screening:
-        """Screen the bytes of a photo; `file` is the name that the result carries. Raises PhotoError."""
+    def screen(self, data: bytes, *, file: str, symptoms: Collection[Symptom] = ()) -> Screening:
+        """Screen the bytes of a photo. Raises PhotoError.
+
+        `file` is the name that the result carries, `symptoms` what is reported of the mark.
+        """
         started = perf_counter()
         photo = decode_photo(data, shorter_side=self._shorter_side)
         decoded = perf_counter()
@@ -57,14 +49,17 @@ class Screener:
         ready = perf_counter()
         logits = self.session.logits(batch) if quality.usable else None
         answered = perf_counter()
-        verdict = unjudged(quality, self.bundle.manifest) if logits is None else judged(logits, self.bundle.manifest)
-        diagnosis, probabilities, risk, recommendation = verdict
+        manifest = self.bundle.manifest
+        if logits is None:
+            verdict = unjudged(" ".join(quality.reasons), manifest, symptoms)
+        else:
+            verdict = judged(logits, manifest, symptoms)
         return Screening(
             file=file,
-            diagnosis=diagnosis,
-            probabilities=probabilities,
-            malignancy_risk=risk,
-            recommendation=recommendation,
+            diagnosis=verdict.diagnosis,
+            probabilities=verdict.probabilities,
+            malignancy_risk=verdict.risk,
+            recommendation=verdict.recommendation,
             quality=quality,
             bundle=self._reference,
             timings=Timings(
@@ -74,14 +69,15 @@ class Screener:
             ),
             width=photo.width,
             height=photo.height,
+            symptoms=tuple(symptom for symptom in SYMPTOMS if symptom in symptoms),
         )
 
-    def screen_path(self, path: Path | str) -> Screening | ScreeningError:
+    def screen_path(self, path: Path | str, *, symptoms: Collection[Symptom] = ()) -> Screening | ScreeningError:
         """Screen a file; one that cannot be read gives a ScreeningError with its name and the reason."""
         try:
             with Path(path).open("rb") as file:
                 data = file.read(MAX_BYTES + 1)  # one byte more than allowed is enough to refuse it
-            return self.screen(data, file=str(path))
+            return self.screen(data, file=str(path), symptoms=symptoms)
         except PhotoError as error:
             return ScreeningError(file=str(path), error=error.reason)
         except OSError as error:
@@ -92,59 +88,33 @@ class Screener:
         return map(self.screen_path, paths)
 
 
-Verdict = tuple[str | None, dict[str, float], float | None, Recommendation]
-"""Diagnosis, probabilities, malignancy risk and recommendation of one photo."""
+class Verdict(NamedTuple):
+    """What the network's answer comes to."""
+
+    diagnosis: str | None
+    probabilities: dict[str, float]
+    risk: float | None
+    recommendation: Recommendation
 
 
-def judged(logits: npt.NDArray[np.float32], manifest: Manifest) -> Verdict:
-    """The verdict from the network's (1, leaves) output."""
-    taxonomy, threshold = manifest.taxonomy, manifest.operating_point.threshold
+def judged(logits: npt.NDArray[np.float32], manifest: Manifest, symptoms: Collection[Symptom] = ()) -> Verdict:
+    """The verdict from the network's (1, leaves) output; none when the answer lies in the bundle's abstention band."""
+    taxonomy = manifest.taxonomy
     probabilities = probabilities_from_logits(logits, manifest.calibration)
-    index = diagnose(probabilities, manifest.decision, manifest.calibration)
-    risks = malignancy_risk(probabilities, taxonomy)
-    risk, diagnosis = float(risks[0]), taxonomy.leaves[index[0]]
-    if refers(risks, index, threshold, taxonomy)[0]:
-        weeks = WEEKS[_urgency(probabilities[0], taxonomy.leaves, diagnosis)]
-        recommendation = Recommendation(
-            level="refer",
-            text=REFER.format(weeks=weeks),
-            reason=_why_refer(risk, threshold, diagnosis),
-            threshold=threshold,
-            within_weeks=weeks,
-        )
-    else:
-        reason = f"The malignancy risk is {risk:.2f}, below the threshold of {threshold:.2f}."
-        recommendation = Recommendation(level="no_sign", text=NO_SIGN, reason=reason, threshold=threshold)
-    return diagnosis.code, dict(zip(taxonomy.codes, probabilities[0].tolist(), strict=True)), risk, recommendation
-
-
-def unjudged(quality: QualityGrade, manifest: Manifest) -> Verdict:
-    """The verdict on a photo that is not good enough: none, and what to do about it."""
-    threshold = manifest.operating_point.threshold
-    reason = " ".join(quality.reasons)
-    return (
-        None,
-        {},
-        None,
-        Recommendation(level="cannot_judge", text=CANNOT_JUDGE, reason=reason, threshold=threshold),
+    index = int(diagnose(probabilities, manifest.decision, manifest.calibration)[0])
+    if level_of(probabilities[0], index, manifest) == "cannot_judge":
+        return unjudged(UNCERTAIN, manifest, symptoms)
+    return Verdict(
+        diagnosis=taxonomy.leaves[index].code,
+        probabilities=dict(zip(taxonomy.codes, probabilities[0].tolist(), strict=True)),
+        risk=float(malignancy_risk(probabilities, taxonomy)[0]),
+        recommendation=recommend(probabilities[0], index, manifest, symptoms=symptoms),
     )
 
 
-def _urgency(probabilities: Floats, leaves: tuple[Diagnosis, ...], diagnosis: Diagnosis) -> Urgency:
-    """The most urgent of the malignant diagnoses that carry the risk: the chosen one, and any with its share of it."""
-    malignant = [(float(p), leaf) for p, leaf in zip(probabilities, leaves, strict=True) if leaf.malignant]
-    least = min(CARRIES * sum(p for p, _ in malignant), max((p for p, _ in malignant), default=0.0))
-    carriers = [leaf for p, leaf in malignant if p >= least or leaf is diagnosis]
-    return min((leaf.urgency for leaf in carriers), key=WEEKS.__getitem__, default="none")
-
-
-def _why_refer(risk: float, threshold: float, diagnosis: Diagnosis) -> str:
-    if risk >= threshold:
-        return f"The malignancy risk is {risk:.2f}; from {threshold:.2f} on, a doctor should look."
-    return (
-        f"The malignancy risk is {risk:.2f}, below the threshold of {threshold:.2f}, "
-        f"but the diagnosis that fits best, {diagnosis.name}, counts as malignant."
-    )
+def unjudged(reason: str, manifest: Manifest, symptoms: Collection[Symptom] = ()) -> Verdict:
+    """The verdict on a photo that is not judged, and why."""
+    return Verdict(None, {}, None, refuse(reason, manifest, symptoms=symptoms))
 
 
 def _milliseconds(seconds: float) -> float:

@@ -9,12 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from epiluma.bundle import Manifest
-from epiluma.inference.result import NOT_A_DIAGNOSIS, Screening, ScreeningError
+from epiluma.inference.recommend import WEEKS
+from epiluma.inference.result import NOT_A_DIAGNOSIS, Level, Screening, ScreeningError
 from epiluma.taxonomy import BINARY_NOTE, Taxonomy
 
 FILE_WIDTH = 32
-_ACTIONS = {
-    "refer": ("▲", "Doctor", "bold red"),
+_ACTIONS: dict[Level, tuple[str, str, str]] = {
+    "urgent": ("▲", "Doctor", "bold red"),
+    "refer": ("▲", "Doctor", "red"),
+    "recheck": ("↻", "Again", "yellow"),
     "no_sign": ("●", "No sign found", ""),
     "cannot_judge": ("?", "Take again", "yellow"),
 }
@@ -40,7 +43,9 @@ def render_table(
 def summary(counts: Counter[str], manifest: Manifest) -> str:
     """What a run came to, in a few lines: counts by level (`error` for unreadable files), and what the words mean."""
     counted = (
-        f"{counts.total()} photos: {counts['refer']} to show to a doctor, {counts['no_sign']} without a sign, "
+        f"{counts.total()} photos: {counts['urgent'] + counts['refer']} to show to a doctor "
+        f"({counts['urgent']} of them within {WEEKS['urgent']} weeks), "
+        f"{counts['recheck']} to photograph again in {WEEKS['recheck']} weeks, {counts['no_sign']} without a sign, "
         f"{counts['cannot_judge']} to take again, {counts['error']} not read."
     )
     rule = f"A malignancy risk of {manifest.operating_point.threshold:.2f} or more is referred. {BINARY_NOTE}"
@@ -72,6 +77,10 @@ def _cells(result: Screening, taxonomy: Taxonomy) -> tuple[Text, ...]:
 def _note(result: Screening) -> str:
     """What the other columns do not say: why a photo cannot be judged, or why a low risk is referred all the same."""
     recommendation, risk = result.recommendation, result.malignancy_risk
-    if risk is None or (recommendation.level == "refer" and risk < recommendation.threshold):
+    if (
+        risk is None
+        or result.symptoms
+        or (recommendation.level in {"refer", "urgent"} and risk < recommendation.threshold)
+    ):
         return recommendation.reason
     return ""

@@ -17,7 +17,7 @@ from epiluma.service.cases.models import Photo, Screening
         (Screening, {"risk": None}, "only_a_judged_photo_has_a_risk_and_a_diagnosis"),
         (Screening, {"level": "cannot_judge"}, "only_a_judged_photo_has_a_risk_and_a_diagnosis"),
         (Screening, {"diagnosis": ""}, "only_a_judged_photo_has_a_risk_and_a_diagnosis"),
-        (Screening, {"level": "fine"}, "a_level_is_one_of_three"),
+        (Screening, {"level": "fine"}, "a_level_is_one_of_five"),
         (Photo, {"width": 0}, "a_photo_has_pixels"),
         (Photo, {"stored_sha256": "short"}, "a_photo_has_two_sha256"),
         (Photo, {"format": "BMP"}, "a_photo_is_a_jpeg_a_png_or_a_webp"),

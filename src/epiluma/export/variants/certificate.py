@@ -134,8 +134,7 @@ def judge(outputs: Outputs, manifest: Manifest) -> Judged:
     """Probabilities and decisions by a manifest, or by that of `bundle.using(variant)` for a variant's own fit."""
     probabilities = decide.probabilities_from_logits(outputs.logits, manifest.calibration)
     diagnosis = decide.diagnose(probabilities, manifest.decision, manifest.calibration)
-    risk = decide.malignancy_risk(probabilities, manifest.taxonomy)
-    referred = decide.refers(risk, diagnosis, manifest.operating_point.threshold, manifest.taxonomy)
+    referred = decide.refers(probabilities, diagnosis, manifest.operating_point.threshold, manifest.taxonomy)
     return Judged(probabilities, diagnosis, referred, outputs.masks)
 
 

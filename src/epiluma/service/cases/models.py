@@ -128,7 +128,9 @@ class Screening(models.Model):
     class Level(models.TextChoices):
         """What to do, as the runtime says it."""
 
+        URGENT = "urgent"
         REFER = "refer"
+        RECHECK = "recheck"
         NO_SIGN = "no_sign"
         CANNOT_JUDGE = "cannot_judge"
 
@@ -153,11 +155,12 @@ class Screening(models.Model):
         indexes: ClassVar = [models.Index(fields=["clinic", "-created"], name="screenings_newest_first")]
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=Q(level__in=("refer", "no_sign", "cannot_judge")), name="a_level_is_one_of_three"
+                condition=Q(level__in=("urgent", "refer", "recheck", "no_sign", "cannot_judge")),
+                name="a_level_is_one_of_five",
             ),
             models.CheckConstraint(condition=Q(risk__gte=0, risk__lte=1), name="a_risk_is_a_probability"),
             models.CheckConstraint(
-                condition=Q(level="cannot_judge", risk__isnull=True, diagnosis="")
+                condition=Q(risk__isnull=True, diagnosis="")
                 | (~Q(level="cannot_judge") & Q(risk__isnull=False) & ~Q(diagnosis="")),
                 name="only_a_judged_photo_has_a_risk_and_a_diagnosis",
             ),

@@ -11,6 +11,7 @@ from django.utils.translation import get_language, gettext, gettext_lazy
 
 from epiluma.bundle import Manifest
 from epiluma.inference import donut, result
+from epiluma.inference.recommend import ALARMING
 from epiluma.service.cases.models import Screening
 from epiluma.taxonomy import BINARY_NOTE, BINARY_NOTE_ZH, Diagnosis
 
@@ -18,7 +19,9 @@ TOP = 3
 """Diagnoses named on the page."""
 
 LEVEL_WORDS: dict[str, Promise] = {
+    "urgent": gettext_lazy("See a doctor soon"),
     "refer": gettext_lazy("See a doctor"),
+    "recheck": gettext_lazy("Photograph it again"),
     "no_sign": gettext_lazy("No sign found"),
     "cannot_judge": gettext_lazy("Cannot judge"),
 }
@@ -83,7 +86,7 @@ class Shown:
 
     @property
     def level(self) -> str:
-        """refer, no_sign or cannot_judge: also the class that gives shape and colour."""
+        """As the runtime says it: also the class that gives shape and colour."""
         return self.screening.level
 
     @property
@@ -109,18 +112,29 @@ class Shown:
         if self.level == "cannot_judge":
             return gettext("Take another photo.")
         weeks = self.facts.recommendation.within_weeks
+        if self.level == "recheck":
+            return gettext("Photograph this mark again in %(weeks)d weeks.") % {"weeks": weeks}
         return gettext("Show this mark to a doctor within %(weeks)d weeks.") % {"weeks": weeks}
 
     @property
     def reason(self) -> str:
         """Why, in a sentence or two; never that all is well."""
-        if self.level == "refer":
+        if self.level in {"refer", "urgent"} and set(self.facts.symptoms) & set(ALARMING):
+            return gettext("A mark that bleeds, grows or changes should be seen by a doctor, whatever a photo shows.")
+        if self.level in {"refer", "urgent"}:
             return gettext("The model sees signs that a doctor should check. Many such marks turn out to be harmless.")
         if self.level == "no_sign":
             return gettext(
                 "The model found no sign of skin cancer in this photo. It can be wrong. "
                 "See a doctor if the mark changes, bleeds, itches or worries you."
             )
+        if self.level == "recheck":
+            return gettext(
+                "The model sees little that worries it, and cannot rule cancer out. A mark that is harmful changes in "
+                "that time. See a doctor at once if it does, or if it bleeds, itches or worries you."
+            )
+        if self.facts.quality.usable:
+            return gettext("The model cannot tell whether this mark needs a doctor, so there is no result.")
         return gettext("This photo is not good enough to judge, so there is no result.")
 
     @property
