@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 import struct
-import subprocess
-import sys
 import zlib
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,50 +15,7 @@ from PIL import Image, ImageOps
 
 from epiluma.imaging.containers import exif_orientation, read_container
 from epiluma.imaging.decode import PhotoError, decode_photo
-
-SIZE = (90, 60)
-
-
-def picture(size: tuple[int, int] = SIZE) -> Image.Image:
-    """Smooth colours, different in every corner, so that a wrong turn or channel shows."""
-    x, y = np.meshgrid(np.linspace(0, 1, size[0]), np.linspace(0, 1, size[1]))
-    return Image.fromarray((np.stack([x, y, 1 - (x + y) / 2], axis=2) * 255).astype(np.uint8))
-
-
-def encoded(image: Image.Image, file_format: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, file_format, **options)
-    return buffer.getvalue()
-
-
-def chunk(name: bytes, payload: bytes) -> bytes:
-    return struct.pack(">I", len(payload)) + name + payload + struct.pack(">I", zlib.crc32(name + payload))
-
-
-def png(width: int, height: int, *, depth: int = 8, colour: int = 2, extra: bytes = b"", interlaced: int = 0) -> bytes:
-    """A grey PNG of any size for little work: one row is compressed, and its block repeated."""
-    bits = depth * {0: 1, 2: 3, 6: 4}[colour]
-    packed, check = [b"\x78\x01"], 1
-    for x, y, step_x, step_y in _ADAM7 if interlaced else ((0, 0, 1, 1),):
-        row, rows = b"\0" + b"\x80" * -(-(-(-(width - x) // step_x) * bits) // 8), -(-(height - y) // step_y)
-        packer = zlib.compressobj(1, zlib.DEFLATED, -15)
-        packed.append((packer.compress(row) + packer.flush(zlib.Z_FULL_FLUSH)) * rows)
-        for _ in range(rows):
-            check = zlib.adler32(row, check)
-    data = b"".join([*packed, b"\x03\0", struct.pack(">I", check)])
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + chunk(b"IDAT", data) + chunk(b"IEND", b"")
-
-
-_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-"""First column and row of each pass of an interlaced PNG, and its steps."""
-
-
-def many_scans(size: tuple[int, int], scan: int, copies: int) -> bytes:
-    """A progressive JPEG whose scan number `scan` comes again and again."""
-    data = encoded(Image.new("RGB", size, "grey"), "JPEG", progressive=True, subsampling=0)
-    starts = [found.start() for found in re.finditer(rb"\xff\xda", data)] + [len(data) - 2]
-    return data[: starts[scan]] + data[starts[scan] : starts[scan + 1]] * copies + b"\xff\xd9"
+from tests.imaging.files import SIZE, chunk, encoded, many_scans, picture, png
 
 
 def difference(found: Image.Image, expected: Image.Image) -> float:
@@ -181,6 +133,18 @@ def test_large_jpeg_is_decoded_at_a_fraction_that_keeps_twice_the_side() -> None
     assert decode_photo(data).image.size == (1600, 1200)
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_fraction_has_the_colours_and_the_turn_of_the_whole(mode: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(picture((1600, 1200)).convert(mode), "JPEG", quality=95, exif=exif)
+    whole, fraction = decode_photo(data), decode_photo(data, shorter_side=100)
+    assert (fraction.width, fraction.height) == (whole.width, whole.height) == whole.image.size
+    assert min(fraction.image.size) == 300
+    assert difference(fraction.image, whole.image.reduce(4)) < 2
+
+
 def test_metadata_never_reaches_a_parser() -> None:
     """Two EXIF blocks of 5,000 entries of 60 kB each: Pillow would load them all, so it must not see them."""
     entries = b"".join(struct.pack("<HHII", tag, 7, 60_000, 8) for tag in range(5_000))
@@ -280,61 +244,3 @@ def test_damage_anywhere_gives_a_photo_or_a_reason(seed: bytes, changes: list[tu
     except PhotoError:
         return
     assert decoded.image.mode == "RGB"
-
-
-# --- What it costs --------------------------------------------------------------------------------------------------
-
-_COST = """
-import json, re, sys, time
-from pathlib import Path
-from epiluma.imaging.decode import PhotoError, decode_photo
-data = Path(sys.argv[1]).read_bytes()
-begun = time.process_time()
-try:
-    outcome = decode_photo(data).format
-except PhotoError as error:
-    outcome = "refused"
-seconds = time.process_time() - begun
-peak = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
-print(json.dumps({"outcome": outcome, "seconds": seconds, "megabytes": peak}))
-"""
-
-SIDEWAYS = Image.Exif()
-SIDEWAYS[0x0112] = 6
-
-COSTLY: dict[str, tuple[Callable[[], bytes], str]] = {
-    "largest jpeg": (lambda: encoded(Image.new("RGB", (9_200, 6_900), "grey"), "JPEG", exif=SIDEWAYS), "JPEG"),
-    "largest scanned jpeg": (lambda: many_scans((7_200, 4_400), 0, 10), "JPEG"),
-    "90 scans": (lambda: many_scans((2_000, 1_600), 5, 90), "JPEG"),
-    "stuffed jpeg": (
-        lambda: many_scans((7_200, 4_400), 0, 1)[:-2] + b"\xff\x00" * 30_000_000 + b"\xff\xd9", "JPEG"
-    ),
-    "20,000 x 20,000 png": (lambda: png(20_000, 20_000), "refused"),
-    "largest rgba png": (lambda: png(4_600, 4_300, colour=6), "PNG"),
-    "largest interlaced png": (lambda: png(5_100, 5_100, interlaced=1), "PNG"),
-    "largest 16-bit rgb png": (lambda: png(3_600, 3_600, depth=16), "PNG"),
-    "largest 16-bit grey png": (lambda: png(5_470, 5_470, depth=16, colour=0), "PNG"),
-    "largest webp": (
-        lambda: encoded(picture((5_500, 4_500)).convert("RGBA"), "WEBP", quality=20, method=0, exif=SIDEWAYS), "WEBP"
-    ),
-    "largest tiff": (
-        lambda: encoded(picture((5_100, 5_100)), "TIFF", compression="tiff_adobe_deflate", tiffinfo=SIDEWAYS), "TIFF"
-    ),
-    "lzw tiff": (
-        lambda: encoded(Image.new("RGB", (5_100, 5_100)), "TIFF", compression="tiff_lzw", tiffinfo=SIDEWAYS), "TIFF"
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("name", COSTLY)
-def test_under_two_seconds_and_one_gigabyte(name: str, tmp_path: Path) -> None:
-    make, outcome = COSTLY[name]
-    file = tmp_path / "photo"
-    file.write_bytes(make())
-    done = subprocess.run([sys.executable, "-c", _COST, file], capture_output=True, text=True, check=True)
-    cost = json.loads(done.stdout)
-    assert cost["outcome"] == outcome
-    assert cost["seconds"] < 2
-    assert cost["megabytes"] < 1_000
-    file.unlink()

@@ -1,12 +1,13 @@
-"""From the bytes of a photo file to an upright RGB picture, within 2 seconds and 1 GB whatever the bytes are.
+"""From the bytes of a photo file to an upright RGB picture, within 2 seconds and 512 MB whatever the bytes are.
 
-Every bound is checked on the container's claims (`imaging.containers`) before Pillow sees the file.
+Every bound is checked on the container's claims (`imaging.containers`) before Pillow sees the file. The 512 MB come on
+top of the file itself. Why not in a child process: docs/decisions/0019-decoding-in-process.md.
 """
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -24,8 +25,8 @@ MAX_RAW_BYTES = 80_000_000
 MAX_SCANS = 100
 MAX_SCANNED = 320_000_000
 """Scans times pixels of a JPEG: 10 scans of 32 million pixels. A scan of nothing costs 2 to 5 ns per pixel."""
-MAX_PIXELS_IN_SCANS = 40_000_000
-"""Pixels of a JPEG with several scans: it needs 6 bytes per pixel on top of the picture."""
+MAX_BUFFERED = 120_000_000
+"""Pixels times colours of a JPEG with several scans: 40 million pixels, 30 in CMYK. Each takes 2 bytes more."""
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -65,7 +66,8 @@ def decode_photo(source: bytes, *, shorter_side: int | None = None) -> Decoded:
         raise PhotoError(f"The file is larger than {MAX_BYTES // 1_000_000} MB. Save the photo smaller.")
     container = read_container(source)
     _check_cost(container)
-    picture = _decode(container, shorter_side)
+    file, container = io.BytesIO(container.data), replace(container, data=b"")  # the copy goes when `file` is closed
+    picture = _decode(file, container, shorter_side)
     if container.orientation in _UPRIGHT:
         picture = picture.transpose(_UPRIGHT[container.orientation])
     turned = container.orientation >= 5
@@ -79,7 +81,7 @@ def _check_cost(container: Container) -> None:
     if container.format == "JPEG":
         if container.scans > MAX_SCANS or container.scans * pixels > MAX_SCANNED:
             raise PhotoError(f"The JPEG is stored in {container.scans} passes, too many for its size. Save it again.")
-        most = most if container.scans == 1 else MAX_PIXELS_IN_SCANS
+        most = MAX_BUFFERED * 8 // container.bits if container.buffered else most
     elif container.format != "WEBP":
         most = min(most, MAX_RAW_BYTES * 8 // max(container.bits, 1))
     if pixels > most or max(container.width, container.height) > MAX_SIDE:
@@ -89,16 +91,18 @@ def _check_cost(container: Container) -> None:
         )
 
 
-def _decode(container: Container, shorter_side: int | None) -> Image.Image:
-    """The stored picture as RGB, not yet turned."""
+def _decode(file: io.BytesIO, container: Container, shorter_side: int | None) -> Image.Image:
+    """The stored picture as RGB, not yet turned; closes the file before a second copy of the picture is made."""
     try:
-        with Image.open(io.BytesIO(container.data), formats=[container.format]) as photo:
+        with file, Image.open(file, formats=[container.format]) as photo:
             if photo.size != (container.width, container.height):  # two headers that disagree
                 raise PhotoError(DAMAGED)
             if shorter_side:
                 photo.draft(None, (2 * shorter_side, 2 * shorter_side))  # does nothing except for a JPEG
             photo.load()
-            return _as_rgb(photo)
+            if photo.fp:  # of a WebP, the pixels once more
+                photo.fp.close()
+        return _as_rgb(photo)
     except PhotoError:
         raise
     except Exception as error:  # Pillow's decoders raise a dozen unrelated kinds on damaged files
@@ -112,8 +116,8 @@ def _as_rgb(photo: Image.Image) -> Image.Image:
     if photo.mode in _WIDE_GREY:
         raise PhotoError(RARE)
     if photo.has_transparency_data:
-        layered = photo.convert("RGBA")
+        layered = photo if photo.mode == "RGBA" else photo.convert("RGBA")
         paper = Image.new("RGB", layered.size, "white")
         paper.paste(layered, mask=layered.getchannel("A"))
         return paper
-    return photo.convert("RGB")
+    return photo if photo.mode == "RGB" else photo.convert("RGB")
