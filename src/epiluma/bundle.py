@@ -38,6 +38,7 @@ from epiluma.bundle_manifest import (
     Preprocessing,
     Probability,
     Provenance,
+    Scope,
     Scorecard,
     Variant,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "Preprocessing",
     "Probability",
     "Provenance",
+    "Scope",
     "Scorecard",
     "Variant",
     "build",

@@ -142,6 +142,42 @@ class KnownAnswer(_Record, frozen=True, kw_only=True):
     probabilities: tuple[Probability, ...]
 
 
+class Scope(_Record, frozen=True, kw_only=True):
+    """How unlike the training part a photo looks to the network, and from where on it is refused.
+
+    score = sqrt(D / components + residual_weight * R / residual) + energy_weight * (E - energy_mean) / energy_spread,
+    with D the squared Mahalanobis distance of the features to the nearest diagnosis within the first principal
+    components, R the squared length of what these leave over, and E the energy of the logits.
+    """
+
+    file: str
+    """Little-endian float32, one array after the other: mean (features), basis (components, features), whitener
+    (components, components), centres (centres, components)."""
+    features: Annotated[int, msgspec.Meta(ge=1)]
+    """Length d of the graph's output `features`."""
+    components: Annotated[int, msgspec.Meta(ge=1)]
+    centres: Annotated[int, msgspec.Meta(ge=1)]
+    """Diagnoses with images enough for a centre."""
+    residual: Positive
+    """Median of R on the training part."""
+    residual_weight: Annotated[float, msgspec.Meta(ge=0)]
+    energy_mean: float
+    """Of the training part."""
+    energy_spread: Positive
+    """Standard deviation there."""
+    energy_weight: Annotated[float, msgspec.Meta(ge=0)]
+    threshold: float
+    """A photo with a score above this is refused."""
+    max_share: Annotated[float, msgspec.Meta(gt=0, lt=1)]
+    """At most this share of the calibration lesions may have a photo that is refused."""
+    share: Probability
+    """The share that has one."""
+    lesions: int
+    """Lesions of the calibration part."""
+    n: int
+    """Images of the training part behind the statistics."""
+
+
 class Fitted(_Record, frozen=True, kw_only=True, omit_defaults=True):
     """What the calibration part says about the outputs of one graph."""
 
@@ -159,6 +195,8 @@ class Graph(Fitted, frozen=True, kw_only=True):
     """File name of the ONNX graph: input `image` (N,3,S,S) float32, output `logits` (N,leaves) float32 and, where
     photos are to be compared, `features` (N,d) float32."""
     known_answers: tuple[KnownAnswer, ...]
+    scope: Scope | None = None
+    """Which photos are like those that the network was made for; absent from bundles that do not say."""
 
     def check(self, leaves: int) -> None:
         """Raise ValueError when a list by leaf has another length, or there is no known answer."""
@@ -284,6 +322,8 @@ class Manifest(Graph, frozen=True, kw_only=True):
             graph.check(leaves)
             if graph.graph not in self.files:
                 raise ValueError(f"graph {graph.graph!r} is not among the files")
+            if graph.scope and graph.scope.file not in self.files:
+                raise ValueError(f"scope {graph.scope.file!r} is not among the files")
         if self.outline and self.outline.graph not in self.files:
             raise ValueError(f"graph {self.outline.graph!r} is not among the files")
         names = [FP32, *(variant.name for variant in self.variants)]

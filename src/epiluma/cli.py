@@ -221,5 +221,31 @@ def bench_duplicates(*, photos: tuple[Path, ...], sizes: tuple[int, ...], as_jso
     run(sizes or (10_000, 30_000, 100_000), photos=photos, as_json=as_json)
 
 
+@bench.command("gate")
+@click.argument("ham10000", type=_PATHS)
+@click.option("--split", type=_FILE, default=Path("configs/splits/ham10000.csv"), show_default=True, metavar="FILE")
+@click.option("--isic2017", type=_PATHS, metavar="FOLDER", help="Dermoscopy from elsewhere.")
+@click.option("--padufes20", type=_PATHS, metavar="FOLDER", help="Phone photos.")
+@_BUNDLE
+@click.option("--each", type=click.IntRange(1), default=140, show_default=True, help="Drawings of each family.")
+@click.option("--photos", type=click.IntRange(1), help="At most so many of each part; all if not given.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
+def bench_gate(
+    *,
+    ham10000: Path,
+    split: Path,
+    isic2017: Path | None,
+    padufes20: Path | None,
+    bundle: Path | None,
+    each: int,
+    photos: int | None,
+    as_json: bool,
+) -> None:
+    """Measure what is refused: drawings, phone photos, dermoscopy and spoilt melanomas; HAM10000 is its folder."""
+    from epiluma.bench.gate import Limits, Sources, run
+
+    run(Sources(ham10000, split, isic2017, padufes20), Limits(each, photos), bundle=bundle, as_json=as_json)
+
+
 if __name__ == "__main__":
     main()

@@ -35,11 +35,11 @@ class Shipped(nn.Module):
 
     def __init__(self, network: nn.Module, log_prior: Tensor, head: str, masks: bool = False) -> None:
         super().__init__()
-        self.backbone = copy.deepcopy(network)
+        self.backbone: Any = copy.deepcopy(network)  # timm's own methods are not those of a plain module
         self.classifier = self.backbone.get_submodule(head)
         self.backbone.set_submodule(head, nn.Identity())
         self.register_buffer("log_prior", log_prior.float())
-        self.explains = not masks and _pools_by_mean(self.backbone)
+        self.explains = not masks and isinstance(self.classifier, nn.Linear) and _pools_by_mean(self.backbone)
         self.outputs = ["logits", "features", *["activations"] * self.explains, *["masks"] * masks]
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
@@ -47,6 +47,7 @@ class Shipped(nn.Module):
         (n, leaves, h, w) activations or (n, K, S, S) masks. A logit is the mean of its activations plus a constant.
         """
         if self.explains:
+            assert isinstance(self.classifier, nn.Linear)
             maps = self.backbone.forward_features(image)
             features = maps.mean((2, 3))
             activations = functional.conv2d(maps, self.classifier.weight[:, :, None, None])

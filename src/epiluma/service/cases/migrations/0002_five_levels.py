@@ -4,32 +4,54 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('cases', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("cases", "0001_initial"),
     ]
 
     operations = [
         migrations.RemoveConstraint(
-            model_name='screening',
-            name='a_level_is_one_of_three',
+            model_name="screening",
+            name="a_level_is_one_of_three",
         ),
         migrations.RemoveConstraint(
-            model_name='screening',
-            name='only_a_judged_photo_has_a_risk_and_a_diagnosis',
+            model_name="screening",
+            name="only_a_judged_photo_has_a_risk_and_a_diagnosis",
         ),
         migrations.AlterField(
-            model_name='screening',
-            name='level',
-            field=models.CharField(choices=[('urgent', 'Urgent'), ('refer', 'Refer'), ('recheck', 'Recheck'), ('no_sign', 'No Sign'), ('cannot_judge', 'Cannot Judge')], max_length=12),
+            model_name="screening",
+            name="level",
+            field=models.CharField(
+                choices=[
+                    ("urgent", "Urgent"),
+                    ("refer", "Refer"),
+                    ("recheck", "Recheck"),
+                    ("no_sign", "No Sign"),
+                    ("cannot_judge", "Cannot Judge"),
+                ],
+                max_length=12,
+            ),
         ),
         migrations.AddConstraint(
-            model_name='screening',
-            constraint=models.CheckConstraint(condition=models.Q(('level__in', ('urgent', 'refer', 'recheck', 'no_sign', 'cannot_judge'))), name='a_level_is_one_of_five'),
+            model_name="screening",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("level__in", ("urgent", "refer", "recheck", "no_sign", "cannot_judge"))),
+                name="a_level_is_one_of_five",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='screening',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('diagnosis', ''), ('risk__isnull', True)), models.Q(models.Q(('level', 'cannot_judge'), _negated=True), ('risk__isnull', False), models.Q(('diagnosis', ''), _negated=True)), _connector='OR'), name='only_a_judged_photo_has_a_risk_and_a_diagnosis'),
+            model_name="screening",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("diagnosis", ""), ("risk__isnull", True)),
+                    models.Q(
+                        models.Q(("level", "cannot_judge"), _negated=True),
+                        ("risk__isnull", False),
+                        models.Q(("diagnosis", ""), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="only_a_judged_photo_has_a_risk_and_a_diagnosis",
+            ),
         ),
     ]
