@@ -8,34 +8,20 @@ photos, and no measurement of one person; it is not a Fitzpatrick type either, w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from epiluma.imaging.artefacts import Artefacts, Frame, Mask
+from epiluma.imaging.colour import linear_light
+from epiluma.imaging.typology import GLARE, Category, camera_error, category_of, turn, typology_angle
 
-Floats = npt.NDArray[np.float64]
-Category = Literal["very light", "light", "intermediate", "tan", "brown", "dark", ""]
-LOWER_BOUNDS: tuple[tuple[float, Category], ...] = (
-    (55, "very light"),
-    (41, "light"),
-    (28, "intermediate"),
-    (10, "tan"),
-    (-30, "brown"),
-)
-"""Degrees; Del Bino and Bernerd 2013, doi:10.1111/bjd.12529. A category reaches down to its bound, not including it."""
+__all__ = ["SkinTone", "category_of", "estimate_lesion", "skin_tone"]
 
 MARGIN = 0.04
 """Skin this close to the lesion is left out: its edge is pigmented. Share of the frame's shorter side."""
 MIN_PIXELS = 0.02
 """Less skin than this share of the frame gives no angle."""
-GLARE = 245
-"""A pixel with all channels at or above this is a reflection."""
-GAIN_ERROR, LIGHT_ERROR = 0.05, 0.15
-"""Relative standard uncertainty of a camera's red and blue gains, and of the exposure: assumptions, since a photo
-does not tell them; cameras of one make and their automatic white balance differ by about as much."""
 SECTORS = 4
 """The frame is cut into 4 x 4 sectors; how their medians differ is the spread over the skin."""
 STEP = 3
@@ -59,13 +45,6 @@ class SkinTone:
         return category_of(self.ita)
 
 
-def category_of(ita: float) -> Category:
-    """Del Bino's category of an angle in degrees; empty for NaN."""
-    if np.isnan(ita):
-        return ""
-    return next((name for bound, name in LOWER_BOUNDS if ita > bound), "dark")
-
-
 def skin_tone(frame: Frame, lesion: Mask, artefacts: Artefacts | None = None) -> SkinTone:
     """The tone of what is neither lesion, its edge, hair, ink, dark surround nor glare, on a working frame.
 
@@ -76,8 +55,8 @@ def skin_tone(frame: Frame, lesion: Mask, artefacts: Artefacts | None = None) ->
         return SkinTone(np.nan, np.nan, int(skin.sum()))
     pixels = frame[::STEP, ::STEP]
     middle = np.median(pixels[skin], axis=0) / 255
-    angle = float(_angle(_linear(middle)))
-    uncertainty = np.hypot(_spread(pixels, skin, angle), _camera_error(middle))
+    angle = float(typology_angle(linear_light(middle)))
+    uncertainty = np.hypot(_spread(pixels, skin, angle), camera_error(middle))
     return SkinTone(angle, float(uncertainty), int(skin.sum()))
 
 
@@ -114,19 +93,6 @@ def _skin(frame: Frame, lesion: Mask, artefacts: Artefacts | None) -> Mask:
     return ~excluded
 
 
-def _linear(colour: Floats) -> Floats:
-    """SRGB in [0, 1] -> light in [0, 1] (IEC 61966-2-1)."""
-    return np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
-
-
-def _angle(light: Floats) -> Floats:
-    """(..., 3) linear sRGB -> (...) degrees, by CIELAB's L* and b* under D65 (CIE 15)."""
-    y = light @ np.array([0.2126729, 0.7151522, 0.0721750])
-    z = light @ np.array([0.0193339, 0.1191920, 0.9503041]) / 1.08883
-    fy, fz = (np.where(t > (6 / 29) ** 3, np.cbrt(t), t / (3 * (6 / 29) ** 2) + 4 / 29) for t in (y, z))
-    return np.asarray(np.degrees(np.arctan2(116 * fy - 16 - 50, 200 * (fy - fz))), np.float64)
-
-
 def _spread(pixels: Frame, skin: Mask, angle: float) -> float:
     """Standard deviation of the angle over the sectors of the frame that show skin, degrees; of one sector's pixels."""
     rows, columns = (np.linspace(0, length, SECTORS + 1).astype(int) for length in skin.shape)
@@ -137,17 +103,5 @@ def _spread(pixels: Frame, skin: Mask, angle: float) -> float:
             if skin[part].size and skin[part].mean() >= 0.25:
                 colours.append(np.median(pixels[part][skin[part]], axis=0))
     several = len(colours) > 1
-    angles = _angle(_linear((np.array(colours) if several else pixels[skin]) / 255))
-    return float(np.std(_turn(angles - angle), ddof=int(several)))
-
-
-def _turn(degrees: Floats) -> Floats:
-    """The same turn between -180 and 180 degrees."""
-    return (degrees + 180) % 360 - 180
-
-
-def _camera_error(colour: Floats) -> float:
-    """How far the angle of an sRGB colour in [0, 1] moves with the camera's gains and the light, degrees."""
-    changes = np.array([[1 + GAIN_ERROR, 1, 1], [1, 1, 1 + GAIN_ERROR], [1 + LIGHT_ERROR] * 3])
-    light = _linear(colour)
-    return float(np.linalg.norm(_turn(_angle(light * changes) - _angle(light))))
+    angles = typology_angle(linear_light((np.array(colours) if several else pixels[skin]) / 255))
+    return float(np.std(turn(angles - angle), ddof=int(several)))
