@@ -187,7 +187,7 @@ def test_the_command_reference_has_a_section_for_each_command() -> None:
 )
 def test_the_command_reference_lists_each_option_with_its_default(name: str, command: click.Command) -> None:
     section = re.split(rf"^## epiluma {name}\b", read(REFERENCE / "cli.md"), flags=re.MULTILINE)[1].split("\n## ")[0]
-    listed = {option: line for line in section.splitlines() for option in re.findall(r"^\| `(--[a-z-]+)", line)}
+    listed = {option: line for line in section.splitlines() for option in re.findall(r"^\| `(--[a-z0-9-]+)", line)}
     options = {max(p.opts, key=len): p for p in command.params if isinstance(p, click.Option)}
     assert set(listed) == set(options)
     for option, parameter in options.items():

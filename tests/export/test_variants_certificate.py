@@ -166,7 +166,7 @@ def test_the_certificate_survives_json_and_names_tools_and_processor() -> None:
 
 
 def test_decisions_are_those_of_the_manifest(tiny_bundle: bundles.Bundle) -> None:
-    """Written out once more: softmax over the temperature, over the prevalence, referral by threshold or diagnosis."""
+    """Written out once more: softmax over temperature, over prevalence, referral by threshold, diagnosis or harm."""
     manifest = tiny_bundle.manifest
     logits = np.random.default_rng(0).normal(0, 2, (200, 8)).astype(np.float32)
     found = variants.judge(Outputs(logits, None), manifest)
@@ -175,7 +175,9 @@ def test_decisions_are_those_of_the_manifest(tiny_bundle: bundles.Bundle) -> Non
     malignant = np.array([leaf.malignant for leaf in manifest.taxonomy.leaves])
     np.testing.assert_allclose(found.probabilities, probabilities, atol=1e-12)
     np.testing.assert_array_equal(found.diagnosis, diagnosis)
-    np.testing.assert_array_equal(found.referred, (probabilities[:, malignant].sum(1) >= 0.2) | malignant[diagnosis])
+    harm = probabilities @ [20, 0, 8, 8, 0, 0, 0, 20]
+    risky = probabilities[:, malignant].sum(1) >= 0.2
+    np.testing.assert_array_equal(found.referred, risky | malignant[diagnosis] | (harm >= 1))
 
 
 def test_other_images_or_outputs_are_not_compared() -> None:

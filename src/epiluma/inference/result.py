@@ -87,9 +87,11 @@ def to_json(result: Screening | ScreeningError) -> str:
 def json_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of a line of `epiluma screen --json`: a Screening or a ScreeningError."""
     either, parts = msgspec.json.schema_components((Screening, ScreeningError), ref_template="#/$defs/{name}")
-    return {
+    schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A line of epiluma screen --json",
         "oneOf": list(either),
         "$defs": parts,
     }
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(schema))  # defaults are tuples otherwise
+    return plain

@@ -43,7 +43,7 @@ def page(client: Client, screening: Screening, **headers: str) -> str:
 def test_the_result_says_what_to_do_first(owner_client: Client, kept: Screening) -> None:
     text = page(owner_client, kept)
     said = [
-        "to a doctor within" if kept.level == "refer" else "Keep an eye on this mark.",
+        "to a doctor within" if kept.level in {"refer", "urgent"} else "Keep an eye on this mark.",
         "This is not a diagnosis.",
         "Malignant or benign?",
         "actinic keratosis (premalignant)",
