@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from epiluma.imaging.artefacts import find_artefacts
 from epiluma.imaging.skin import category_of, estimate_lesion, skin_tone
+from tests.imaging.tones import TONES
 
 NOWHERE = np.zeros((120, 120), bool)
 
@@ -47,14 +48,7 @@ def test_the_angle_of_one_colour_is_the_formula_s(red: int, green: int, blue: in
 
 @pytest.mark.parametrize(
     ("colour", "category"),
-    [
-        ((240, 214, 196), "very light"),
-        ((224, 180, 150), "light"),
-        ((200, 158, 124), "intermediate"),
-        ((176, 132, 98), "tan"),
-        ((130, 88, 60), "brown"),
-        ((70, 42, 26), "dark"),
-    ],
+    TONES,
 )
 def test_categories_of_colours_from_pale_to_dark(colour: tuple[int, int, int], category: str) -> None:
     assert skin_tone(plain(colour), NOWHERE).category == category

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import click
 import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from epiluma import cli
 from epiluma.bundle import Abstention, Bundle, Manifest
 from epiluma.inference import recommend
 from epiluma.inference.decide import diagnose
@@ -91,6 +93,12 @@ def test_reported_change_is_shown_to_a_doctor(manifest: Manifest, symptom: Sympt
     refused = recommend.unjudged("The photo is blurred.", manifest, symptoms=[symptom])
     assert refused.level == "refer"
     assert refused.reason.startswith("The photo is blurred. It was reported")
+
+
+def test_the_command_line_knows_the_same_symptoms() -> None:
+    (option,) = (parameter for parameter in cli.screen.params if parameter.name == "symptoms")
+    assert isinstance(option.type, click.Choice)
+    assert tuple(option.type.choices) == recommend.SYMPTOMS
 
 
 def test_an_itch_alone_changes_nothing(manifest: Manifest) -> None:

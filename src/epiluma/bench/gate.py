@@ -30,6 +30,7 @@ from epiluma.datasets.record import DataError, Sample
 from epiluma.evaluation import metrics
 from epiluma.evaluation.intervals import bootstrap, wilson
 from epiluma.export import scope as scopes
+from epiluma.export.picking import evenly
 from epiluma.export.scope import CHOSEN, Seen, Shape
 from epiluma.imaging.quality import grade_quality
 from epiluma.imaging.synthetic.outside import FAMILIES
@@ -111,7 +112,7 @@ def measure(sources: Sources, limits: Limits, *, bundle: Bundle) -> GateBench:
         threshold=scope.threshold,
         chosen=list(choose(fits, without="")),
         families=[_family(name, fits, parts["test"], _peers(training, inside, one)) for name, one in seen.items()],
-        refused=_refusals(shipped, eye, parts),
+        refused=_refusals(shipped, eye, parts, {"test": inside, "clinical": seen.get(CLINICAL)}),
         spoilt=_spoilt(shipped, eye, [sample for sample in parts["test"] if sample.diagnosis == "MEL"]),
         **_timings(shipped, inside, parts["test"]),
     )
@@ -139,7 +140,7 @@ def _parts(sources: Sources, limits: Limits) -> dict[str, list[Sample]]:
     parts["elsewhere"] = [sample for sample in elsewhere if sample.part == "test"]
     parts["clinical"] = catalog.inspect("padufes20", sources.padufes20).samples if sources.padufes20 else []
     most = dict.fromkeys(parts, limits.photos) | {"train": scopes.TRAINING}
-    return {part: pictures.evenly(found, most[part]) for part, found in parts.items()}
+    return {part: [found[i] for i in evenly(len(found), most[part] or len(found))] for part, found in parts.items()}
 
 
 def _lesions(samples: Sequence[Sample]) -> npt.NDArray[np.str_]:
@@ -187,8 +188,11 @@ def _neighbour_distance(training: npt.NDArray[np.float32], features: npt.NDArray
     return result
 
 
-def _refusals(bundle: Bundle, eye: Eye, parts: dict[str, list[Sample]]) -> list[Refused]:
-    """Shares of photos that the whole gate refuses, with statistics as an export ships them, and every finding."""
+def _refusals(bundle: Bundle, eye: Eye, parts: dict[str, list[Sample]], known: dict[str, Seen | None]) -> list[Refused]:
+    """Shares of photos that the whole gate refuses, with statistics as an export ships them, and every finding.
+
+    `known` is what the network gave for parts that were looked at before.
+    """
     gate, rows = Gate(bundle), []
     names = {
         "test": "HAM10000, test part",
@@ -198,9 +202,10 @@ def _refusals(bundle: Bundle, eye: Eye, parts: dict[str, list[Sample]]) -> list[
     for part, name in names.items():
         if not parts[part]:
             continue
+        seen = known.get(part) or eye.seen(pictures.photos(parts[part]))
         results = [
-            _checked(gate, photo, eye.seen(iter([photo])), pictures.mask_of(sample))
-            for sample, photo in zip(parts[part], pictures.photos(parts[part]), strict=True)
+            _checked(gate, photo, Seen(seen.features[i : i + 1], seen.logits[i : i + 1]), pictures.mask_of(sample))
+            for i, (sample, photo) in enumerate(zip(parts[part], pictures.photos(parts[part]), strict=True))
         ]
         refused = sum(not result.passes for result in results)
         interval = wilson(refused, len(results))

@@ -53,8 +53,9 @@ def fit(
     malignant = np.array(taxonomy.malignant, bool)
     probabilities = decide.probabilities_from_logits(logits, calibration)
     risk = decide.malignancy_risk(probabilities, taxonomy)
-    called = malignant[decide.diagnose(probabilities, rule, calibration)]
-    anyway = decide.refers(probabilities, decide.diagnose(probabilities, rule, calibration), np.inf, taxonomy)
+    diagnosis = decide.diagnose(probabilities, rule, calibration)
+    called = malignant[diagnosis]
+    anyway = decide.refers(probabilities, diagnosis, np.inf, taxonomy)
     point = _referral(risk, anyway, truth, group, taxonomy=taxonomy, shipping=shipping)
     return Fitted(
         calibration=calibration,

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from epiluma import bundle as bundles
-from epiluma.bundle import Bundle, FileEntry, Scope
+from epiluma.bundle import Bundle, Scope
 from epiluma.evaluation.metrics import Floats
+from epiluma.export.picking import evenly
 from epiluma.inference.scope import ScopeScorer, Statistics, distances, energies
 
 MAX_BYTES = 1_000_000
@@ -69,7 +70,7 @@ def look(network: Network, batches: Batches) -> Seen:
 def fit_on(network: Network, scored: Scored, *, file: str = FILE) -> tuple[Scope, bytes]:
     """Fit on what a graph gives for the training and calibration parts of a corpus. Raises ValueError."""
     training = scored.corpus.parts["train"]
-    picked = training[np.linspace(0, len(training) - 1, min(TRAINING, len(training))).astype(np.intp)]
+    picked = training[evenly(len(training), TRAINING)]
     return fit_scope(
         look(network, _batches(scored, picked)),
         scored.corpus.labels[picked],
@@ -153,8 +154,7 @@ def with_scope(bundle: Bundle, scope: Scope, data: bytes) -> Bundle:
     old = bundle.manifest.scope
     if old and old.file != scope.file:
         del files[old.file]
-    unhashed = {name: FileEntry(sha256="", bytes=0) for name in files}
-    return bundles.build(msgspec.structs.replace(bundle.manifest, scope=scope, files=unhashed), files)
+    return bundles.build(bundle.manifest, files, scope=scope)
 
 
 def _components(shape: tuple[int, ...], wanted: int) -> int:
@@ -174,9 +174,8 @@ def _statistics(features: npt.NDArray[np.float32], diagnosis: npt.NDArray[np.int
     moved = exact - mean
     values, vectors = np.linalg.eigh(moved.T @ moved / len(moved))
     basis = vectors[:, ::-1][:, :components].T
-    basis *= np.sign(basis[np.arange(components), np.abs(basis).argmax(axis=1)])[
-        :, None
-    ]  # a sign that is always the same
+    heaviest = basis[np.arange(components), np.abs(basis).argmax(axis=1)]
+    basis *= np.sign(heaviest)[:, None]  # a sign that is always the same
     inside = moved @ basis.T
     leaves = [leaf for leaf in np.unique(diagnosis) if np.count_nonzero(diagnosis == leaf) >= FEWEST]
     if not leaves:

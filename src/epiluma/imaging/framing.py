@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from epiluma.imaging.measure.pieces import Mask, largest_piece
+from epiluma.imaging.measure.pieces import Mask, piece_sizes
 
 Frame = npt.NDArray[np.uint8]
 """(SIDE, SIDE, 3) RGB."""
@@ -162,11 +162,4 @@ def _shrunk(mask: Mask, side: int) -> Mask:
 
 def _count(mask: Mask) -> int:
     """Parts of at least ISLAND of the grid, at most MOST."""
-    rest, count = mask.copy(), 0
-    while count < MOST and np.count_nonzero(rest) >= ISLAND * rest.size:
-        piece, _ = largest_piece(rest)
-        if np.count_nonzero(piece) < ISLAND * rest.size:
-            break
-        rest &= ~piece
-        count += 1
-    return count
+    return min(MOST, int(np.count_nonzero(piece_sizes(mask) >= ISLAND * mask.size)))

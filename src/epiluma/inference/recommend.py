@@ -17,7 +17,7 @@ from epiluma.inference.decide import Floats, abstains, expected_harm, malignancy
 from epiluma.taxonomy import Diagnosis
 
 Level = Literal["no_sign", "recheck", "cannot_judge", "refer", "urgent"]
-LEVELS: tuple[Level, ...] = ("no_sign", "recheck", "cannot_judge", "refer", "urgent")
+LEVELS: tuple[Level, ...] = get_args(Level)
 """From the least to the most severe: of photo and symptoms the later one wins."""
 
 RECHECK_HARM = 0.5
@@ -64,15 +64,20 @@ class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
     """By when a doctor should see the mark, or when to photograph it again; None for the other levels."""
 
 
+def is_uncertain(probabilities: Floats, diagnosis: int, manifest: Manifest) -> bool:
+    """Whether the answer lies in the bundle's abstention band, and nothing but the risk would refer."""
+    row, called = probabilities[None], np.array([diagnosis])
+    if manifest.abstention is None or refers(row, called, np.inf, manifest.taxonomy)[0]:
+        return False
+    return bool(abstains(malignancy_risk(row, manifest.taxonomy), np.array([False]), manifest.abstention)[0])
+
+
 def level_of(probabilities: Floats, diagnosis: int, manifest: Manifest) -> Level:
     """Level of a photo with (leaves,) calibrated probabilities; `diagnosis` is the index by the bundle's rule."""
-    taxonomy, threshold = manifest.taxonomy, manifest.operating_point.threshold
-    row, called = probabilities[None], np.array([diagnosis])
-    if manifest.abstention and not refers(row, called, np.inf, taxonomy)[0]:
-        risk = malignancy_risk(row, taxonomy)
-        if abstains(risk, np.array([False]), manifest.abstention)[0]:
-            return "cannot_judge"
-    if refers(row, called, threshold, taxonomy)[0]:
+    if is_uncertain(probabilities, diagnosis, manifest):
+        return "cannot_judge"
+    taxonomy, row = manifest.taxonomy, probabilities[None]
+    if refers(row, np.array([diagnosis]), manifest.operating_point.threshold, taxonomy)[0]:
         urgent = np.array([leaf.malignant and leaf.urgency == "urgent" for leaf in taxonomy.leaves])
         return "urgent" if urgent[diagnosis] or probabilities[urgent].sum() >= URGENT_PROBABILITY else "refer"
     return "recheck" if expected_harm(row, taxonomy)[0] >= RECHECK_HARM else "no_sign"

@@ -132,12 +132,11 @@ def _check_shape(bundle: Bundle, session: ort.InferenceSession) -> None:
     manifest, size = bundle.manifest, bundle.manifest.preprocessing.size
     expected = {"image": [3, size, size], "logits": [len(manifest.taxonomy.leaves)]}
     found = {value.name: list(value.shape) for value in (*session.get_inputs(), *session.get_outputs())}
-    extra = {"features": 2, "activations": 4}  # bundles may lack them
-    ranks = {name: len(found.pop(name)) for name in extra if name in found}
-    if {name: shape[1:] for name, shape in found.items()} != expected or any(extra[n] != r for n, r in ranks.items()):
-        shown = {value.name: tuple(value.shape) for value in (*session.get_inputs(), *session.get_outputs())}
+    extra = {"features": 2, "activations": 4}  # name -> dimensions; bundles may lack them
+    needed = {name: shape[1:] for name, shape in found.items() if name not in extra}
+    if needed != expected or any(len(found.get(name, range(rank))) != rank for name, rank in extra.items()):
         raise SessionError(
             f"{manifest.graph}: expected image (N, 3, {size}, {size}) -> logits (N, {len(manifest.taxonomy.leaves)}) "
             f"and perhaps features (N, d) and activations (N, leaves, h, w), "
-            f"found {', '.join(f'{name} {shape}' for name, shape in shown.items())}"
+            f"found {', '.join(f'{name} {tuple(shape)}' for name, shape in found.items())}"
         )

@@ -26,6 +26,8 @@ class Teacher:
             raise RecipeError(f"model.teacher: {path} tells other diagnoses apart than this recipe's taxonomy")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
+        # Threads that wait spinning would take the processor from the network that learns.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(found.graph, options, providers=["CPUExecutionProvider"])
         self._preprocessing = found.manifest.preprocessing
         prevalence = np.maximum(found.manifest.calibration.prevalence, 1e-6)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from epiluma.imaging.measure.pieces import filled, largest_piece
+from epiluma.imaging.measure.pieces import filled, largest_piece, piece_sizes
 
 masks = st.tuples(st.integers(1, 20), st.integers(1, 20)).flatmap(lambda shape: arrays(bool, shape))
 
@@ -21,6 +21,12 @@ def test_the_largest_piece_is_scipy_s(mask: np.ndarray) -> None:
     piece, pieces = largest_piece(mask)
     assert pieces == count
     assert np.array_equal(piece, labels == sizes.argmax() + 1)
+
+
+@given(masks)
+def test_the_sizes_of_pieces_are_scipy_s(mask: np.ndarray) -> None:
+    labels, _ = ndimage.label(mask, np.ones((3, 3)))
+    assert sorted(piece_sizes(mask)) == sorted(np.bincount(labels.ravel())[1:])
 
 
 @given(masks)

@@ -12,6 +12,7 @@ from epiluma.imaging.colour import lab_of_pixels
 from epiluma.imaging.measure.tone import skin_tone
 from epiluma.imaging.skin import skin_tone as thorough_skin_tone
 from tests.imaging.measure.shapes import BROWN, disc, grid, photo
+from tests.imaging.tones import TONES
 
 
 def ita_of(colour: tuple[int, ...]) -> float:
@@ -22,14 +23,7 @@ def ita_of(colour: tuple[int, ...]) -> float:
 @pytest.mark.parametrize("size", [{}, {"height": 40, "width": 60}, {"height": 1200, "width": 900}])
 @pytest.mark.parametrize(
     ("skin", "category"),
-    [
-        ((240, 214, 196), "very light"),
-        ((224, 180, 150), "light"),
-        ((200, 158, 124), "intermediate"),
-        ((176, 132, 98), "tan"),
-        ((130, 88, 60), "brown"),
-        ((70, 42, 26), "dark"),
-    ],
+    TONES,
 )
 def test_skin_of_one_colour(skin: tuple[int, ...], category: str, size: dict[str, int]) -> None:
     mask = disc(min(size.get("height", 225), size.get("width", 300)) / 4, **size)

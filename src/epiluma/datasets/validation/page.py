@@ -15,6 +15,7 @@ from epiluma.datasets.manifest import Manifest
 from epiluma.datasets.record import DataError
 from epiluma.datasets.validation import facts, pictures
 from epiluma.datasets.validation.sheet import data_sheet
+from epiluma.evaluation.leakage import is_leaked
 from epiluma.pages import template
 
 SAMPLES, PAIRS = 8, 24
@@ -37,7 +38,7 @@ def render(
         manifest_sha256=manifests.sha256(manifest),
         header=manifest.header,
         summary=facts.summary(manifest, inspections),
-        leaking=manifests.verdict(manifest).startswith("leak"),
+        leaking=is_leaked(manifests.verdict(manifest)),
         findings=findings,
         reasons=facts.reasons(manifest),
         pairs=pictures.pairs_side_by_side(manifest.entries, pairs, count=PAIRS),

@@ -39,6 +39,13 @@ def largest_piece(mask: Mask) -> tuple[Mask, int]:
     return _drawn(_Runs(runs.row[kept], runs.start[kept], runs.end[kept]), mask.shape), len(names)
 
 
+def piece_sizes(mask: Mask) -> Indices:
+    """(n,) pixels of each piece of a mask, in no order; none when it is empty. What hangs together: as above."""
+    runs = _runs(mask)
+    _, piece = np.unique(_labels(runs, reach=1), return_inverse=True)
+    return np.bincount(piece, runs.end - runs.start).astype(np.intp)
+
+
 def filled(mask: Mask) -> Mask:
     """The mask and whatever it encloses: background that cannot reach the frame by steps along sides."""
     background = _runs(~np.pad(mask, 1))

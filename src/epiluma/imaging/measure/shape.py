@@ -47,7 +47,7 @@ def shape_of(mask: Mask) -> tuple[Shape, Mask]:
     """(figures of one piece, the piece with its holes filled); the mask is not empty and hangs together."""
     padded = np.pad(mask, 2)
     quads = _quads(padded)
-    if quads.one - quads.three - 2 * quads.diagonal != 4:  # Euler number: 1 without holes (Gray 1971)
+    if quads.corners != 4:
         mask = filled(mask)
         padded = np.pad(mask, 2)
         quads = _quads(padded)
@@ -60,7 +60,7 @@ def shape_of(mask: Mask) -> tuple[Shape, Mask]:
         perimeter=_perimeter(padded),
         hull_area=_polygon_area(hull),
         # The whole pixels less the corners that the outline cuts off, an eighth of a pixel each, and those it adds.
-        outline_area=area - (quads.one - quads.three - 2 * quads.diagonal) / 8,
+        outline_area=area - quads.corners / 8,
         feret=_feret(hull),
         centroid=centroid,
         angle=angle,
@@ -77,6 +77,11 @@ class _Quads:
     one: int
     three: int
     diagonal: int
+
+    @property
+    def corners(self) -> int:
+        """Convex less concave: four times the Euler number, so 4 for a piece without holes (Gray 1971)."""
+        return self.one - self.three - 2 * self.diagonal
 
 
 def _quads(padded: Mask) -> _Quads:
