@@ -102,6 +102,37 @@ def make_tiny_bundle(*, non_commercial: bool = False, views: Literal[1, 4] = 1) 
     return bundles.build(manifest, {"model.onnx": tiny_graph(weights, bias)})
 
 
+def dark_is_lesion(size: int = SIZE) -> bytes:
+    """An ONNX graph that takes what is darker than the middle grey for lesion: image -> masks."""
+    from onnx import TensorProto, checker, helper, numpy_helper
+
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["image", "weights"], ["masks"])],
+        "dark",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, size, size])],
+        [helper.make_tensor_value_info("masks", TensorProto.FLOAT, ["n", 1, size, size])],
+        [numpy_helper.from_array(np.full((1, 3, 1, 1), -10, np.float32), "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def with_outline(bundle: bundles.Bundle, crop: bundles.Crop | None = None) -> bundles.Bundle:
+    """The same bundle, with a network that takes the dark for lesion."""
+    logits = -10 * known_input(1, SIZE).astype(np.float64).sum(axis=1)
+    facts = bundles.Outline(
+        graph="outline.onnx",
+        size=SIZE,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+        known_answers=(bundles.OutlineAnswer(seed=1, share=float((1 / (1 + np.exp(-logits))).mean())),),
+        scorecard=bundles.Scorecard(part="test", metrics={"all": {}}, command="none"),
+        provenance=bundle.manifest.provenance,
+    )
+    return bundles.build(bundle.manifest, {**bundle.files, "outline.onnx": dark_is_lesion()}, outline=facts, crop=crop)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what needs real images where there are none."""
     if not DATA_ROOT.is_dir():

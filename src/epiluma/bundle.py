@@ -14,31 +14,35 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from epiluma.bundle_manifest import (
-    FP32,
+from epiluma.bundle_fitted import (
     Abstention,
     AccuracyPoint,
     Calibration,
     CalibrationChoice,
     Conformal,
     DecisionRule,
-    FileEntry,
     Fitted,
+    OperatingPoint,
+    Probability,
+    Scope,
+)
+from epiluma.bundle_manifest import (
+    FP32,
+    Crop,
+    FileEntry,
     Graph,
     KnownAnswer,
     Manifest,
     Metric,
     Modality,
-    OperatingPoint,
     Outline,
     OutlineAnswer,
     Preprocessing,
-    Probability,
     Provenance,
-    Scope,
     Scorecard,
     Variant,
 )
@@ -56,6 +60,7 @@ __all__ = [
     "Calibration",
     "CalibrationChoice",
     "Conformal",
+    "Crop",
     "DecisionRule",
     "FileEntry",
     "Fitted",
@@ -142,10 +147,13 @@ def load(path: Path | str) -> Bundle:
     return _verify(_read_archive(path))
 
 
-def build(manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
-    """Make a bundle in memory; the manifest's file table is filled in from `files`."""
+def build(manifest: Manifest, files: Mapping[str, bytes], **changes: Any) -> Bundle:
+    """Make a bundle in memory; the manifest's file table is filled in from `files`.
+
+    `changes` are other fields of the manifest, which may name files that it did not have before.
+    """
     entries = {name: FileEntry(sha256=_sha256(data), bytes=len(data)) for name, data in files.items()}
-    manifest = msgspec.structs.replace(manifest, files=entries)
+    manifest = msgspec.structs.replace(manifest, files=entries, **changes)
     return Bundle(manifest, _sha256(manifest.canonical()), dict(files))
 
 

@@ -45,6 +45,11 @@ def main() -> None:
 @_BUNDLE
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line, as docs/reference/screening.md says.")
 @click.option("--html", type=_FILE, metavar="FILE", help="Also write a report with pictures to FILE.")
+@click.option("--masks", type=_PATHS, metavar="DIR", help="Also write each lesion's mask to DIR, in the photo's size.")
+@click.option(
+    "--overlay", "overlays", type=_PATHS, metavar="DIR", help="Also write photos with contour and heat map to DIR."
+)
+@click.option("--mm-per-pixel", type=float, metavar="MM", help="Size of a pixel on the skin: sizes in millimetres.")
 @click.option(
     "--symptom",
     "symptoms",
@@ -60,15 +65,23 @@ def screen(
     bundle: Path | None,
     as_json: bool,
     html: Path | None,
+    masks: Path | None,
+    overlays: Path | None,
+    mm_per_pixel: float | None,
     symptoms: tuple[Any, ...],
 ) -> None:
     """Screen photos and folders of photos (JPEG, PNG, WebP, BMP, TIFF).
 
     Ends with 1 when a file could not be read, with 2 when nothing could be screened at all.
     """
+    from epiluma.imaging.measure import given_scale
     from epiluma.inference.command import screen_files
 
-    ctx.exit(screen_files(photos, bundle=bundle, as_json=as_json, html=html, symptoms=symptoms))
+    scale = None if mm_per_pixel is None else given_scale(mm_per_pixel)
+    pictures = {"masks": masks, "overlays": overlays}
+    ctx.exit(
+        screen_files(photos, bundle=bundle, as_json=as_json, html=html, symptoms=symptoms, scale=scale, **pictures)
+    )
 
 
 for command in (train, predict, export, convert, choose, evaluate, compare, search):
@@ -139,7 +152,7 @@ def bundle_verify(path: Path) -> None:
     verified = bundles.load(path)
     Session(verified)
     if verified.manifest.outline:
-        Outliner(verified)
+        Outliner.of(verified)
     click.echo(f"{path}: intact, known answers hold, id {verified.id}")
 
 

@@ -24,7 +24,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, bundl
     """Recipe, folder of the segmentation run, and the bundle that holds its network."""
     folder = tmp_path_factory.mktemp("project")
     toml = make_project(folder, count=140, epochs=1)
-    masks = recipe.load(toml, (*SHORT, "name=masks", "model.architecture=light", "model.masks=lesion"))
+    masks = recipe.load(
+        toml, (*SHORT, "name=masks", "model.architecture=light", "model.masks=lesion", "phases.1.epochs=6")
+    )
     run.train(masks, folder / "masks")
     run.train(recipe.load(toml), folder / "run")
     shipping = msgspec.structs.replace(config.load(toml), outline=str(folder / "masks"))
@@ -53,7 +55,7 @@ def test_a_photo_gets_a_mask_of_its_own_size(project: tuple[Path, Path, bundles.
     corpus = data.load(settings)
     trained = network.trained(settings, corpus, folder, "best")
     indices = corpus.parts["test"][:4]
-    outliner = Outliner(bundle)
+    outliner = Outliner.of(bundle)
     maps = scoring.label_maps(trained.network, corpus, indices, trained.input, 64)
     for i, (expected, _) in zip(indices, maps, strict=True):
         found = outliner.mask(Image.fromarray(corpus.squares[i]))
@@ -71,12 +73,12 @@ def test_another_network_under_the_same_name_is_noticed(project: tuple[Path, Pat
     told = msgspec.structs.replace(outline, known_answers=(other,))
     changed = bundles.build(msgspec.structs.replace(bundle.manifest, outline=told), bundle.files)
     with pytest.raises(KnownAnswerMismatch, match=r"outline\.onnx: of known input 1 it takes 0\.\d+ for lesion"):
-        Outliner(changed)
+        Outliner.of(changed)
 
 
 def test_a_bundle_without_such_a_network_says_so(tiny_bundle: bundles.Bundle) -> None:
     with pytest.raises(SessionError, match="bundle 'tiny' has no network that outlines the lesion"):
-        Outliner(tiny_bundle)
+        Outliner.of(tiny_bundle)
 
 
 def test_a_run_that_learns_something_else_is_refused(project: tuple[Path, Path, bundles.Bundle]) -> None:

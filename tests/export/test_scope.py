@@ -146,10 +146,12 @@ def test_a_corpus_is_looked_at_part_by_part(monkeypatch: pytest.MonkeyPatch) -> 
         return {"features": batch.mean(axis=2).reshape(len(batch), -1), "logits": batch[:, :, 0, 0]}
 
     monkeypatch.setattr(scopes, "TRAINING", 30)
-    scope, data = scopes.fit_on(network, scored, file="here.f32")
+    scope, data, within = scopes.fit_on(network, scored, ["calibration"], file="here.f32")
     assert (scope.file, scope.n, scope.lesions, scope.features) == ("here.f32", 30, 10, 24)
     picked = np.linspace(0, 39, 30).astype(int)
     expected = [look(network, [scored.normalised(indices)]) for indices in (picked, parts["calibration"])]
     again, same = fit_scope(expected[0], picked % 2, expected[1], np.arange(20) // 2, file="here.f32")
     assert scope == again
     assert data == same
+    score = ScopeScorer(scope, data)(expected[1].features, expected[1].logits)
+    assert (within["calibration"] == (score <= scope.threshold)).all()

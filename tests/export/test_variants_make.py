@@ -105,7 +105,7 @@ def test_only_the_right_parts_are_used(folder: Path, split: Path, parts: dict[st
 def test_pixels_are_the_runtimes(folder: Path, tiny_bundle: bundles.Bundle) -> None:
     """The tiny network is linear in the mean colour, so its probabilities tell whether the pixels are the same."""
     pool = photos.from_folder(folder, None)
-    read = photos.read(pool.compared, tiny_bundle.manifest, 10)
+    read = photos.read(pool.compared, tiny_bundle, 10)
     network = variants.load("onnx-fp32", tiny_bundle.graph, threads=1)
     found = variants.judge(make._outputs(network, read, tiny_bundle.manifest), tiny_bundle.manifest)
     screener, by_name = Screener(tiny_bundle), {path.stem: path for path in pool.compared}
@@ -118,16 +118,16 @@ def test_pixels_are_the_runtimes(folder: Path, tiny_bundle: bundles.Bundle) -> N
 def test_photos_that_nobody_would_judge_are_passed_over(folder: Path, tiny_bundle: bundles.Bundle) -> None:
     pool = photos.from_folder(folder, None)
     assert {"broken", "black"} <= {path.stem for path in pool.compared}
-    everything = photos.read(pool.compared, tiny_bundle.manifest, 1000)
+    everything = photos.read(pool.compared, tiny_bundle, 1000)
     assert len(everything.ids) == COUNT
     assert not {"broken", "black"} & set(everything.ids)
 
 
 def test_which_photos_are_drawn_hangs_on_their_names_alone(folder: Path, tiny_bundle: bundles.Bundle) -> None:
     paths = list(photos.from_folder(folder, None).compared)
-    first = photos.read(paths, tiny_bundle.manifest, 12).ids
+    first = photos.read(paths, tiny_bundle, 12).ids
     random.Random(5).shuffle(paths)
-    assert photos.read(paths, tiny_bundle.manifest, 12).ids == first
+    assert photos.read(paths, tiny_bundle, 12).ids == first
     assert list(first) != sorted(first)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from epiluma.imaging.preprocess import normalise, resize_squares, to_square
+from epiluma.imaging.preprocess import centred_box, lesion_box, normalise, resize_squares, to_square
 
 
 def photo(width: int, height: int, seed: int = 0) -> Image.Image:
@@ -68,3 +68,48 @@ def test_normalise_is_the_textbook_formula() -> None:
     assert found.dtype == np.float32
     assert found.flags.c_contiguous
     np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
+def test_the_square_lies_around_the_lesion_with_its_margin() -> None:
+    mask = np.zeros((300, 400), bool)
+    mask[100:160, 40:140] = True
+    assert lesion_box(mask, margin=0.25, least=0.1) == (15, 55, 150)
+    assert lesion_box(mask, margin=0.25, least=0.6) == (0, 40, 180)  # 180 is 0.6 of 300; moved in from -0
+    assert lesion_box(mask, margin=2, least=0.1) == (0, 0, 300)
+    mask[5, 395] = True  # a speck
+    assert lesion_box(mask, margin=0.25, least=0.1) == (15, 55, 150)
+
+
+def test_without_a_lesion_the_centred_square_is_taken() -> None:
+    assert lesion_box(np.zeros((30, 50), bool), margin=0.25, least=0.5) == centred_box(50, 30) == (10, 0, 30)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.tuples(st.integers(20, 90), st.integers(20, 90)), st.integers(0, 2**32 - 1), st.floats(0, 2), st.floats(0, 1))
+def test_the_square_stays_in_the_photo(shape: tuple[int, int], seed: int, margin: float, least: float) -> None:
+    random = np.random.default_rng(seed)
+    rows, columns = (np.sort(random.choice(length + 1, 2, replace=False)) for length in shape)
+    mask = np.zeros(shape, bool)
+    mask[rows[0] : rows[1], columns[0] : columns[1]] = True
+    left, top, side = lesion_box(mask, margin=margin, least=least)
+    assert 0 <= left <= left + side <= shape[1] + 1e-9
+    assert 0 <= top <= top + side <= shape[0] + 1e-9
+    assert side >= least * min(shape) - 1e-9
+    longer = max(rows[1] - rows[0], columns[1] - columns[0])
+    if side < min(shape):  # nothing is cut but what the photo's own edge cuts
+        assert side >= longer
+        assert left <= columns[0]
+        assert columns[1] <= left + side
+        assert top <= rows[0]
+        assert rows[1] <= top + side
+
+
+def test_only_the_square_is_seen() -> None:
+    canvas = Image.new("RGB", (300, 200), "white")
+    canvas.paste("black", (38, 28, 142, 132))  # antialiasing reaches one output pixel, two here, beyond the square
+    assert (
+        to_square(
+            canvas, 50, box=lesion_box(np.pad(np.ones((100, 100), bool), ((30, 70), (40, 160))), margin=0, least=0)
+        ).max()
+        == 0
+    )

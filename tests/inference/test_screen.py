@@ -14,13 +14,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from epiluma.bundle import Abstention, Bundle
+from epiluma.bundle import Abstention, Bundle, Crop
+from epiluma.imaging.measure import given_scale
 from epiluma.imaging.preprocess import to_square
 from epiluma.imaging.synthetic import draw_lesion
 from epiluma.inference.decide import probabilities_from_logits
 from epiluma.inference.recommend import TEXTS, UNCERTAIN
 from epiluma.inference.result import Screening, ScreeningError, json_schema, to_json
 from epiluma.inference.screen import Screener, judged
+from tests.conftest import with_outline
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "screening.schema.json"
 
@@ -170,3 +172,55 @@ def test_order_of_photos_does_not_matter(screener: Screener) -> None:
     before = [screener.screen(data, file="a").probabilities for data in photos]
     order = random.Random(1).sample(range(4), 4)
     assert [screener.screen(photos[i], file="a").probabilities for i in order] == [before[i] for i in order]
+
+
+def test_the_outline_is_measured_and_the_network_is_shown_the_square_around_it(tiny_bundle: Bundle) -> None:
+    skin, brown = (224, 180, 150), (70, 40, 30)
+    photo = Image.new("RGB", (300, 225), skin)
+    photo.paste(brown, (40, 40, 100, 100))
+    noise = np.random.default_rng(0).integers(-6, 7, (225, 300, 1))  # an even photo would count as blurred
+    photo = Image.fromarray(np.clip(np.asarray(photo) + noise, 0, 255).astype(np.uint8))
+    screener = Screener(with_outline(tiny_bundle, Crop(margin=0.25, least=0.1)))
+    found = screener.look(png(photo), file="x")
+    assert found.mask is not None
+    assert found.mask[45:95, 45:95].all()
+    assert found.box.side == pytest.approx(90, abs=8)
+    assert found.box.left == pytest.approx(25, abs=5)
+    size = found.screening.measurements
+    assert size is not None
+    assert size.size.pixels.area == pytest.approx(3600, rel=0.1)
+    assert found.screening.timings.outline > 0
+    whole = Screener(with_outline(tiny_bundle)).look(png(photo), file="x")
+    assert whole.box == (37.5, 0, 225)
+    assert whole.screening.probabilities != found.screening.probabilities
+    mean = to_square(photo, 32, box=found.box).astype(float).mean((0, 1)) / 255
+    random = np.random.RandomState(0)
+    logits = (mean - 0.5) / 0.5 @ random.normal(0, 2, (3, 8)) + random.normal(0, 0.5, 8)
+    expected = probabilities_from_logits(logits[None].astype(np.float32), tiny_bundle.manifest.calibration)[0]
+    np.testing.assert_allclose(list(found.screening.probabilities.values()), expected, atol=1e-5)
+
+
+def test_a_photo_without_a_mark_is_not_judged(tiny_bundle: Bundle) -> None:
+    noise = np.random.default_rng(0).integers(-25, 26, (225, 300, 3))
+    photo = Image.fromarray((np.full((225, 300, 3), (224, 180, 150)) + noise).astype(np.uint8))
+    found = Screener(with_outline(tiny_bundle)).screen(png(photo), file="x")
+    assert found.findings[0].code == "no_lesion"
+    assert found.recommendation.level == "cannot_judge"
+    assert found.recommendation.reason.startswith("No mark was found in this photo.")
+    assert (found.diagnosis, found.probabilities, found.malignancy_risk, found.measurements) == (None, {}, None, None)
+
+
+def test_sizes_are_those_of_the_file_whatever_it_was_decoded_to(tiny_bundle: Bundle, lesion: Image.Image) -> None:
+    buffer = io.BytesIO()
+    lesion.resize((4000, 3000), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=95)
+    screener = Screener(with_outline(tiny_bundle))
+    small, large = screener.screen(png(lesion), file="x"), screener.look(buffer.getvalue(), file="x")
+    assert large.photo.width < 4000  # it was decoded smaller
+    assert small.measurements is not None
+    assert large.screening.measurements is not None
+    ratio = large.screening.measurements.size.pixels.largest_diameter / small.measurements.size.pixels.largest_diameter
+    assert ratio == pytest.approx(4000 / 300, rel=0.05)
+    given = screener.screen(buffer.getvalue(), file="x", scale=given_scale(0.005)).measurements
+    assert given is not None
+    assert given.size.millimetres is not None
+    assert given.size.millimetres.largest_diameter == pytest.approx(0.005 * given.size.pixels.largest_diameter)

@@ -74,6 +74,27 @@ def corner_graph() -> bytes:
     return bytes(helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString())
 
 
+def mapping_graph() -> bytes:
+    """Each of 4 x 4 cells adds SMALL times its mean red value to the first logit."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("AveragePool", ["image"], ["cells"], kernel_shape=[8, 8], strides=[8, 8]),
+            helper.make_node("Conv", ["cells", "weights"], ["activations"]),
+            helper.make_node("GlobalAveragePool", ["activations"], ["pooled"]),
+            helper.make_node("Flatten", ["pooled"], ["logits"]),
+        ],
+        "mapping",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, 32, 32])],
+        [
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 8]),
+            helper.make_tensor_value_info("activations", TensorProto.FLOAT, ["n", 8, 4, 4]),
+        ],
+        [helper.make_tensor("weights", TensorProto.FLOAT, [8, 3, 1, 1], [SMALL] + [0.0] * 23)],
+    )
+    opset = helper.make_opsetid("", 17)
+    return bytes(helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString())
+
+
 def test_known_input_never_changes() -> None:
     """Bundles carry answers for these very bits."""
     digests = {seed: hashlib.sha256(known_input(seed, 224).tobytes()).hexdigest()[:16] for seed in (1, 2)}
@@ -107,6 +128,30 @@ def test_four_views_average_each_photo_over_its_own_mirror_images(n: int, seed: 
     corners = batch[:, :, [0, 0, 4, 4], [0, 4, 0, 4]]
     np.testing.assert_allclose(found, corners.mean(axis=2), atol=1e-6)
     np.testing.assert_array_equal(over_views(lambda images: images[:, :, 0, 0], batch, 1), batch[:, :, 0, 0])
+
+
+@pytest.mark.parametrize("views", [1, 4])
+def test_one_run_gives_all_that_the_graph_has(tiny_bundle: Bundle, views: int) -> None:
+    bundle = bundles.build(tiny_bundle.manifest, tiny_bundle.files, views=views)
+    session, batch = Session(bundle), np.concatenate([known_input(seed, 32) for seed in range(3)])
+    answer = session.look(batch)
+    np.testing.assert_allclose(answer.logits, session.logits(batch), atol=1e-5)
+    np.testing.assert_allclose(answer.own, Session(tiny_bundle).logits(batch), atol=1e-5)
+    assert answer.features is not None
+    np.testing.assert_allclose(answer.features, session.features(batch), atol=1e-6)
+    assert answer.activations is None
+
+
+@pytest.mark.parametrize("views", [1, 4])
+def test_maps_of_mirrored_views_are_turned_back(tiny_bundle: Bundle, views: int) -> None:
+    manifest = msgspec.structs.replace(tiny_bundle.manifest, views=views, known_answers=(EVEN,))
+    session = Session(bundles.build(manifest, {"model.onnx": mapping_graph()}))
+    batch = known_input(7, 32)
+    answer = session.look(batch)
+    assert answer.activations is not None
+    expected = batch.reshape(1, 3, 4, 8, 4, 8).mean(axis=(3, 5))[:, 0] * SMALL  # each cell sees itself alone
+    np.testing.assert_allclose(answer.activations[:, 0], expected, rtol=1e-4)
+    np.testing.assert_allclose(answer.activations.mean(axis=(2, 3)), answer.logits, rtol=1e-4)
 
 
 def test_the_bundle_says_how_many_views_a_session_takes(tiny_bundle: Bundle) -> None:

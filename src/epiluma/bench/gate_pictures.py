@@ -17,6 +17,7 @@ from epiluma.imaging.decode import decode_photo
 from epiluma.imaging.preprocess import normalise, to_square
 from epiluma.imaging.synthetic.outside import SIDE, as_file, draw_outside
 from epiluma.inference.session import DEFAULT_PROVIDER, SessionError, open_graph, over_views
+from epiluma.inference.view import View
 
 FIRST_SEED = 10_000
 """Drawings from here on are measured; those before served to find out what to draw and how to score."""
@@ -28,7 +29,7 @@ class Eye:
 
     def __init__(self, bundle: Bundle) -> None:
         """Raises SessionError, also when the graph gives no features."""
-        self._facts = bundle.manifest
+        self._facts, self._view = bundle.manifest, View.of(bundle)
         self._session = open_graph(bundle.graph, bundle.manifest.graph, DEFAULT_PROVIDER)
         if "features" not in [value.name for value in self._session.get_outputs()]:
             raise SessionError(f"{bundle.manifest.graph}: has no output `features`; export the run again")
@@ -50,8 +51,8 @@ class Eye:
         return Seen(views[0].features[:1], views[0].logits[:1]), mean
 
     def _batch(self, photo: Image.Image) -> npt.NDArray[np.float32]:
-        spec = self._facts.preprocessing
-        square = to_square(photo, spec.size, spec.interpolation)
+        spec, mask = self._facts.preprocessing, self._view.mask(photo) if self._facts.crop else None
+        square = self._view.square(photo, self._view.box(photo, mask), spec.size)
         return normalise(square[None], mean=spec.mean, std=spec.std)
 
     def _run(self, batch: npt.NDArray[np.float32]) -> Seen:
@@ -125,10 +126,3 @@ def spoilt(photo: Image.Image, name: str, severity: int, *, seed: int) -> Image.
     corruption = CORRUPTIONS[name]
     random = np.random.default_rng([seed, severity])
     return corruption.spoil(photo, corruption.parameters[severity - 1], random)
-
-
-def evenly(samples: Sequence[Sample], limit: int | None) -> list[Sample]:
-    """At most `limit` samples, evenly picked in the order given."""
-    if limit is None or len(samples) <= limit:
-        return list(samples)
-    return [samples[i] for i in np.linspace(0, len(samples) - 1, limit).astype(int)]

@@ -7,9 +7,11 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from epiluma.datasets.record import DataError, Sample
 from epiluma.imaging.decode import PhotoError, decode_photo
@@ -23,10 +25,28 @@ NO_MASK = 255
 """All over the mask of an image that has none: nobody knows where the lesion is."""
 
 
+class Squares(Protocol):
+    """Another square of each photo than the largest centred one."""
+
+    key: str
+    """The same key, the same squares."""
+
+    def shorter_side(self, size: int) -> int:
+        """Pixels that decoding must leave a photo, so that its square may have `size`."""
+
+    def __call__(self, photo: Image.Image, size: int) -> npt.NDArray[np.uint8]:
+        """(size, size, 3) of an upright RGB photo."""
+
+
 def decoded(
-    samples: Sequence[Sample], *, size: int, folder: Path, progress: Progress | None = None
+    samples: Sequence[Sample],
+    *,
+    size: int,
+    folder: Path,
+    progress: Progress | None = None,
+    squares: Squares | None = None,
 ) -> npt.NDArray[np.uint8]:
-    """(n, size, size, 3) uint8 in the samples' order: each photo's largest centred square, resized.
+    """(n, size, size, 3) uint8 in the samples' order: each photo's largest centred square, or another, resized.
 
     The array is a read-only memory map under `folder`, named by what went into it (ids, sizes and dates of the
     files, `size`), and made on first use: written under another name and renamed when complete, so that a
@@ -34,7 +54,10 @@ def decoded(
     """
     facts = [(sample.image_id, *_stamp(sample.path)) for sample in samples]
     shape = (len(samples), size, size, 3)
-    return _kept(folder, [size, *facts], shape, lambda i: _square(samples[i].path, size), progress)
+    if squares is None:
+        return _kept(folder, [size, *facts], shape, lambda i: _square(samples[i].path, size), progress)
+    own, least = squares, squares.shorter_side(size)
+    return _kept(folder, [own.key, size, *facts], shape, lambda i: own(_photo(samples[i].path, least), size), progress)
 
 
 def masks(
@@ -77,13 +100,16 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def _square(path: Path, size: int) -> npt.NDArray[np.uint8]:
+    return to_square(_photo(path, size), size)
+
+
+def _photo(path: Path, shorter_side: int) -> Image.Image:
     try:
-        photo = decode_photo(path.read_bytes(), shorter_side=size)
+        return decode_photo(path.read_bytes(), shorter_side=shorter_side).image
     except PhotoError as error:
         raise DataError(f"{path}: {error}") from error
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
-    return to_square(photo.image, size)
 
 
 def _kept(

@@ -41,8 +41,13 @@ def make(
         licence=shipping.licence,
         licence_note=shipping.licence_note,
         non_commercial=shipping.non_commercial,
-        files={graph.graph: FileEntry(sha256="", bytes=0) for graph in graphs.values()},
+        files={name: FileEntry(sha256="", bytes=0) for graph in graphs.values() for name in _named(graph)},
     )
+
+
+def _named(graph: Graph) -> list[str]:
+    """Files of a bundle that a graph's facts name."""
+    return [graph.graph, *([graph.scope.file] if graph.scope else [])]
 
 
 def _facts(graph: Graph) -> dict[str, Any]:

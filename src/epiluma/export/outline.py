@@ -17,13 +17,15 @@ from epiluma.evaluation.mask_scorecard import score_masks
 from epiluma.export import graph as graphs
 from epiluma.export import network as networks
 from epiluma.export import variants
+from epiluma.export.config import Shipping
 from epiluma.export.manifest import provenance
 from epiluma.export.predict import MASKS, outlines
 from epiluma.export.scored import Scored
 from epiluma.inference.outline import lesion_shares
 from epiluma.inference.session import known_input
 from epiluma.training import data
-from epiluma.training.recipe import RecipeError
+from epiluma.training.centring import outlining
+from epiluma.training.recipe import Centre, Recipe, RecipeError
 from epiluma.training.run import recipe_of
 
 GRAPH = "outline.onnx"
@@ -39,7 +41,8 @@ class Outlined(NamedTuple):
 
     facts: bundles.Outline
     graph: bytes
-    table: segmentations.Segmentations
+    table: segmentations.Segmentations | None
+    """None of an outline that another bundle brought."""
 
 
 class Graph(nn.Module):
@@ -52,6 +55,21 @@ class Graph(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """(n, 3, S, S) -> (n, 1, S, S)."""
         return torch.from_numpy(self._run(image.contiguous().numpy())["masks"])
+
+
+def check(recipe: Recipe, shipping: Shipping) -> None:
+    """Raise RecipeError when a bundle would outline with another network than the one that training followed."""
+    if shipping.outline and isinstance(recipe.data.centre, Centre):
+        raise RecipeError("bundle.outline: leave it out, as the outline of data.centre.bundle ships with this run")
+
+
+def of(recipe: Recipe, shipping: Shipping) -> Outlined | None:
+    """The outline that ships: what training followed, else of the run that is named. Raises what `make` does."""
+    if isinstance(recipe.data.centre, Centre):
+        followed = outlining(recipe.data.centre)
+        assert followed.manifest.outline is not None
+        return Outlined(followed.manifest.outline, followed.files[followed.manifest.outline.graph], None)
+    return make(Path(shipping.outline), shipping.training_data) if shipping.outline else None
 
 
 def make(run: Path, training_data: str) -> Outlined:
@@ -99,7 +117,6 @@ def _prove(network: nn.Module, exported: Graph, scored: Scored) -> None:
         raise ValueError(f"probabilities of PyTorch and ONNX differ by {worst:.2e}, more than {MAX_DIFFERENCE}")
 
 
-def named(outlined: Outlined, model: str) -> segmentations.Segmentations:
-    """Its table, now that the id of the bundle is known."""
-    header = msgspec.structs.replace(outlined.table.header, model=model)
-    return dataclasses.replace(outlined.table, header=header)
+def named(table: segmentations.Segmentations, model: str) -> segmentations.Segmentations:
+    """The table, now that the id of the bundle is known."""
+    return dataclasses.replace(table, header=msgspec.structs.replace(table.header, model=model))

@@ -67,17 +67,31 @@ def look(network: Network, batches: Batches) -> Seen:
     return Seen(np.concatenate(features), np.concatenate(logits))
 
 
-def fit_on(network: Network, scored: Scored, *, file: str = FILE) -> tuple[Scope, bytes]:
+class FittedScope(NamedTuple):
+    """What a bundle says of its scope, and which of the scored photos lie within."""
+
+    facts: Scope
+    data: bytes
+    """Content of the file that the facts name."""
+    within: dict[str, npt.NDArray[np.bool_]]
+    """(n,) of each part that is held out of training."""
+
+
+def fit_on(network: Network, scored: Scored, parts: Iterable[str], *, file: str = FILE) -> FittedScope:
     """Fit on what a graph gives for the training and calibration parts of a corpus. Raises ValueError."""
     training = scored.corpus.parts["train"]
     picked = training[evenly(len(training), TRAINING)]
-    return fit_scope(
+    seen = {part: look(network, _batches(scored, scored.corpus.parts[part])) for part in parts}
+    facts, data = fit_scope(
         look(network, _batches(scored, picked)),
         scored.corpus.labels[picked],
-        look(network, _batches(scored, scored.corpus.parts["calibration"])),
+        seen["calibration"],
         scored.group("calibration"),
         file=file,
     )
+    scorer = ScopeScorer(facts, data)
+    within = {part: scorer(one.features, one.logits) <= facts.threshold for part, one in seen.items()}
+    return FittedScope(facts, data, within)
 
 
 def _batches(scored: Scored, indices: npt.NDArray[np.intp]) -> Iterator[npt.NDArray[np.float32]]:

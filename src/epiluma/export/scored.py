@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from epiluma import predictions
 from epiluma.bundle import Calibration, DecisionRule
 from epiluma.datasets import correlation, split
 from epiluma.datasets.record import Sample
+from epiluma.imaging.decode import decode_photo
 from epiluma.imaging.preprocess import normalise, resize_squares
-from epiluma.imaging.quality import grade_quality
+from epiluma.imaging.quality import SIDE, grade_quality
 from epiluma.inference import decide
+from epiluma.inference.gate import check_photo
+from epiluma.inference.outline import Outliner
 from epiluma.models.registry import Input
 from epiluma.predictions import Predictions
 from epiluma.training.data import Corpus
@@ -34,6 +37,8 @@ class Scored:
     input: Input
     size: int
     """Side of the network's input, pixels."""
+    outliner: Outliner | None = None
+    """Finds the lesion, where the bundle will; the gate then looks at how it is framed."""
 
     def pixels(self, part: str) -> npt.NDArray[np.float32]:
         """(n, 3, S, S) of one part, normalised."""
@@ -63,14 +68,14 @@ class Scored:
         return _subgroups([self.corpus.samples[i] for i in indices])
 
     def judged(self, part: str) -> npt.NDArray[np.bool_]:
-        """(n,) whether the runtime would score the photo, or ask for another one."""
+        """(n,) whether the runtime's gate lets the photo pass, as far as no graph is asked."""
         return self._judged[part]
 
     @cached_property
     def _judged(self) -> dict[str, npt.NDArray[np.bool_]]:
-        corpus = self.corpus
+        corpus, least = self.corpus, max(SIDE, self.size)
         return {
-            part: np.array([_is_judged(corpus.samples[i], corpus.squares[i]) for i in corpus.parts[part]], bool)
+            part: np.array([_passes(corpus.samples[i].path, least, self.outliner) for i in corpus.parts[part]], bool)
             for part in PARTS
         }
 
@@ -81,19 +86,27 @@ class Scored:
         if corpus.audit:
             return corpus.audit
         used = np.sort(np.concatenate(list(corpus.parts.values())))  # extra images may have been left out
-        pairs = correlation.near_duplicates(correlation.thumbnails(corpus.squares)[used])
+        pairs = correlation.near_duplicates(correlation.thumbnails(corpus.photos)[used])
         return split.audit([corpus.samples[i] for i in used], ((i, j) for i, j, _ in pairs), corpus.split)
 
     def predictions(
-        self, logits: Logits, calibration: Calibration, threshold: float | None, rule: DecisionRule, *, runner: str
+        self,
+        logits: Logits,
+        calibration: Calibration,
+        threshold: float | None,
+        rule: DecisionRule,
+        *,
+        runner: str,
+        judged: Mapping[str, npt.NDArray[np.bool_]] | None = None,
     ) -> Predictions:
         """What a graph says of all parts, decided as the bundle will; the model is named when its id is known.
 
-        Without a threshold a photo is referred for a malignant diagnosis alone.
+        Without a threshold a photo is referred for a malignant diagnosis alone. `judged` (n,) of each part says which
+        photos the runtime would score, where that is not all whose quality suffices.
         """
         corpus, taxonomy = self.corpus, self.corpus.taxonomy
         indices = np.concatenate([corpus.parts[part] for part in PARTS])
-        judged = np.concatenate([self.judged(part) for part in PARTS])
+        passes = np.concatenate([judged[part] if judged else self.judged(part) for part in PARTS])
         probabilities = decide.probabilities_from_logits(np.concatenate([logits[part] for part in PARTS]), calibration)
         diagnosis = decide.diagnose(probabilities, rule, calibration)
         least = np.inf if threshold is None else threshold
@@ -117,8 +130,8 @@ class Scored:
             part=np.array([corpus.split.of[sample.image_id].part for sample in samples]),
             truth=corpus.labels[indices],
             probabilities=probabilities,
-            diagnosis=np.where(judged, diagnosis, -1),
-            referred=judged & referred,
+            diagnosis=np.where(passes, diagnosis, -1),
+            referred=passes & referred,
             subgroups=self.subgroups(indices),
         )
 
@@ -139,7 +152,9 @@ def _subgroups(samples: list[Sample]) -> dict[str, npt.NDArray[np.str_]]:
     return {name: np.array(values) for name, values in columns.items()}
 
 
-def _is_judged(sample: Sample, square: npt.NDArray[np.uint8]) -> bool:
-    with Image.open(sample.path) as photo:
-        shorter_side = min(photo.size)
-    return grade_quality(Image.fromarray(square), shorter_side=shorter_side).usable
+def _passes(path: Path, least: int, outliner: Outliner | None) -> bool:
+    """Whether a photo file has the quality, the colours and the framing that the runtime asks for."""
+    decoded = decode_photo(path.read_bytes(), shorter_side=least)
+    quality = grade_quality(decoded.image, shorter_side=min(decoded.width, decoded.height))
+    mask = outliner.mask(decoded.image) if outliner else None
+    return not any(found.severity == "refuse" for found in check_photo(decoded.image, mask, quality=quality))

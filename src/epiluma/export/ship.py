@@ -16,13 +16,16 @@ from epiluma.datasets import split
 from epiluma.errors import EpilumaError
 from epiluma.evaluation.abstention import selective_figures
 from epiluma.evaluation.conformal import set_figures
+from epiluma.evaluation.leakage import is_leaked
 from epiluma.evaluation.scorecard import score
 from epiluma.export import fitting, variants
 from epiluma.export import graph as graphs
 from epiluma.export import manifest as manifests
 from epiluma.export import network as networks
 from epiluma.export import outline as outlines
+from epiluma.export import scope as scopes
 from epiluma.export.config import Shipping
+from epiluma.export.picking import evenly
 from epiluma.export.predict import MASKS, PREDICTIONS
 from epiluma.export.scored import PARTS, Logits, Scored
 from epiluma.export.variants.certificate import Judged
@@ -31,7 +34,8 @@ from epiluma.inference.outline import Outliner
 from epiluma.inference.session import Session, known_input
 from epiluma.predictions import Predictions
 from epiluma.training import data
-from epiluma.training.recipe import Recipe
+from epiluma.training.centring import crop_of
+from epiluma.training.recipe import Centre, Recipe, RecipeError
 
 GRAPH = "model.onnx"
 PARITY = "parity.json"
@@ -68,6 +72,9 @@ class Finished(NamedTuple):
 
     facts: bundles.Graph
     files: dict[str, bytes]
+    """The graph's own, it first."""
+    statistics: dict[str, bytes]
+    """The file by which photos outside its scope are told."""
     predictions: Predictions
 
 
@@ -88,17 +95,20 @@ class Export:
     def examples(self) -> npt.NDArray[np.float32]:
         """Images of the training part, evenly picked, from which int8 takes its ranges."""
         training = self.scored.corpus.parts["train"]
-        picked = np.linspace(0, len(training) - 1, min(_EXAMPLES, len(training))).astype(np.intp)
-        return self.scored.normalised(training[picked])
+        return self.scored.normalised(training[evenly(len(training), _EXAMPLES)])
 
     def finish(self, name: str, payload: variants.Payload, outputs: Logits) -> Finished:
         """Fit everything on a graph's own outputs. Raises TooFewLesions."""
         scored, corpus, part = self.scored, self.scored.corpus, "calibration"
+        scope = scopes.fit_on(variants.load(name, payload), scored, PARTS, file=_scope_file(name))
+        judged = {part: scored.judged(part) & within for part, within in scope.within.items()}
+        if not judged[part].any():
+            raise RecipeError(f"{self.recipe.name}: the gate would refuse every photo of the {part} part; look at them")
         fitted = fitting.fit(
             outputs[part],
             scored.truth(part),
             scored.group(part),
-            judged=scored.judged(part),
+            judged=judged[part],
             taxonomy=corpus.taxonomy,
             prevalence=corpus.shares("train"),
             prevalence_source=f"training part of {self.recipe.data.name}, {int(corpus.counts('train').sum())} images",
@@ -110,10 +120,11 @@ class Export:
             **{field: getattr(fitted, field) for field in fitted.__struct_fields__},
             graph=next(iter(files)),
             known_answers=self._known_answers(name, payload, fitted.calibration),
+            scope=scope.facts,
         )
         threshold = fitted.operating_point.threshold
-        table = scored.predictions(outputs, fitted.calibration, threshold, self.rule, runner=name)
-        return Finished(facts, files, table)
+        table = scored.predictions(outputs, fitted.calibration, threshold, self.rule, runner=name, judged=judged)
+        return Finished(facts, files, {scope.facts.file: scope.data}, table)
 
     def _known_answers(
         self, name: str, payload: variants.Payload, calibration: bundles.Calibration
@@ -133,14 +144,17 @@ def ship(recipe: Recipe, shipping: Shipping, run: Path, out: Path) -> Shipped:
     Predictions, evidence and the parity proof are written into the run's folder. Raises RecipeError when `run` is not
     a finished run of this recipe, UnknownDiagnosis, ParityError, VariantError, LeakingData, and TooFewLesions.
     """
+    outlines.check(recipe, shipping)
     networks.check(recipe, run)
     corpus = data.load(recipe, needed=split.SHARES)
     trained = networks.trained(recipe, corpus, run, shipping.epoch)
+    outlined = outlines.of(recipe, shipping)
+    outliner = Outliner(outlined.facts, outlined.graph) if outlined else None
     rule = fitting.decision_rule(shipping, corpus.taxonomy)
-    export = Export(recipe, shipping, rule, Scored(corpus, trained.input, shipping.size))
+    export = Export(recipe, shipping, rule, Scored(corpus, trained.input, shipping.size, outliner))
     graph, outputs, parity = _graph(export, trained)
     plain = export.finish(bundles.FP32, graph, outputs)
-    if export.scored.audit.startswith("leak"):
+    if is_leaked(export.scored.audit):
         predictions.write(plain.predictions, run / PREDICTIONS)
         raise LeakingData(
             f"{run}: {export.scored.audit}; no bundle is made. `epiluma evaluate {run / PREDICTIONS} "
@@ -150,11 +164,10 @@ def ship(recipe: Recipe, shipping: Shipping, run: Path, out: Path) -> Shipped:
     for name in shipping.variants:
         payload = variants.convert(name, graph, export.examples())
         finished[name] = export.finish(name, payload, export.outputs(name, payload))
-    outlined = outlines.make(Path(shipping.outline), shipping.training_data) if shipping.outline else None
     bundle = _bundle(export, trained, finished, outlined)
     bundles.write(bundle, out)
-    if outlined:
-        segmentations.write(outlines.named(outlined, bundle.id), run / MASKS)
+    if outlined and outlined.table:
+        segmentations.write(outlines.named(outlined.table, bundle.id), run / MASKS)
     networks.save_weights(trained.network, run / WEIGHTS)
     proof = {"largest_probability_difference": parity, "images": len(outputs["validation"]), "bundle": bundle.id}
     _write_json(run / PARITY, proof)
@@ -189,18 +202,25 @@ def _bundle(
     )
     table = finished[bundles.FP32].predictions
     scorecard = score(table, part="test").to_scorecard(f"epiluma evaluate {PREDICTIONS}")
-    files = {file: content for one in finished.values() for file, content in one.files.items()}
+    files = {file: content for one in finished.values() for file, content in (one.files | one.statistics).items()}
     if outlined:
         files[outlined.facts.graph] = outlined.graph
-        unhashed = {file: bundles.FileEntry(sha256="", bytes=0) for file in files}
-        manifest = msgspec.structs.replace(manifest, outline=outlined.facts, files=unhashed)
-    bundle = bundles.build(msgspec.structs.replace(manifest, scorecard=scorecard), files)
-    if outlined:
-        Outliner(bundle)
+    centre = export.recipe.data.centre
+    bundle = bundles.build(
+        manifest,
+        files,
+        scorecard=scorecard,
+        outline=outlined.facts if outlined else None,
+        crop=crop_of(centre) if isinstance(centre, Centre) else None,
+    )
     for name in bundle.graphs:
         if bundle.using(name).manifest.graph.endswith(".onnx"):
             Session(bundle.using(name))  # the known answers hold here, in the runtime that people will use
     return bundle
+
+
+def _scope_file(name: str) -> str:
+    return scopes.FILE if name == bundles.FP32 else f"{name}-{scopes.FILE}"
 
 
 def _files(name: str, payload: variants.Payload) -> dict[str, bytes]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -9,15 +11,62 @@ from PIL import Image
 _RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
-def to_square(photo: Image.Image, size: int, interpolation: str = "bilinear") -> npt.NDArray[np.uint8]:
-    """The largest centred square of an RGB photo, resized with antialiasing to (size, size, 3) uint8.
+_SPECKS = 0.005
+"""Share of a mask's pixels beyond each of its four bounds: a few stray ones far from the lesion do not move them."""
 
-    The same region as "shorter side to `size`, then centre crop", in one resampling step.
+
+class Box(NamedTuple):
+    """A square of a photo, in pixels."""
+
+    left: float
+    top: float
+    side: float
+
+
+def centred_box(width: int, height: int) -> Box:
+    """The largest centred square of a photo."""
+    side = min(width, height)
+    return Box((width - side) / 2, (height - side) / 2, side)
+
+
+def lesion_box(mask: npt.NDArray[np.bool_], *, margin: float, least: float) -> Box:
+    """The square around what a mask (height, width) marks, as far as the photo reaches; centred when it marks nothing.
+
+    On each side `margin` of the lesion's longer extent is added. The side is at least `least` of the photo's shorter
+    side, and never longer than that one; the square is moved to lie within the photo.
     """
-    side = min(photo.size)
-    left, top = (photo.width - side) / 2, (photo.height - side) / 2
-    box = (left, top, left + side, top + side)
-    return np.asarray(photo.resize((size, size), _RESAMPLING[interpolation], box=box))
+    height, width = mask.shape
+    total = int(np.count_nonzero(mask))
+    if not total:
+        return centred_box(width, height)
+    (left, right), (top, bottom) = (_bounds(mask, axis, total) for axis in (0, 1))
+    side = max(right - left, bottom - top) * (1 + 2 * margin)
+    shorter = min(width, height)
+    side = max(least * shorter, min(side, shorter))
+    return Box(
+        min(max((left + right - side) / 2, 0.0), width - side),
+        min(max((top + bottom - side) / 2, 0.0), height - side),
+        side,
+    )
+
+
+def _bounds(mask: npt.NDArray[np.bool_], axis: int, total: int) -> tuple[float, float]:
+    """First and one past the last column (axis 0) or row (axis 1) of a mask of `total` pixels, without specks."""
+    reached = np.cumsum(np.count_nonzero(mask, axis=axis))
+    first, last = np.searchsorted(reached, (_SPECKS * total, (1 - _SPECKS) * total))
+    return float(first), float(last + 1)
+
+
+def to_square(
+    photo: Image.Image, size: int, interpolation: str = "bilinear", box: Box | None = None
+) -> npt.NDArray[np.uint8]:
+    """A square of an RGB photo, the largest centred one unless said, resized with antialiasing to (size, size, 3).
+
+    The centred one is the same region as "shorter side to `size`, then centre crop", in one resampling step.
+    """
+    left, top, side = box or centred_box(*photo.size)
+    corners = (left, top, left + side, top + side)
+    return np.asarray(photo.resize((size, size), _RESAMPLING[interpolation], box=corners))
 
 
 def resize_squares(squares: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:

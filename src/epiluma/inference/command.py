@@ -13,11 +13,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from epiluma.imaging.measure import Scale
 from epiluma.inference.locate import find_bundle
+from epiluma.inference.pictures import Pictures, PicturesError
 from epiluma.inference.recommend import Symptom
 from epiluma.inference.report import HtmlReport, make_thumbnail
 from epiluma.inference.result import Screening, ScreeningError, to_json
-from epiluma.inference.screen import Screener
+from epiluma.inference.screen import Screened, Screener
 from epiluma.inference.table import FILE_WIDTH, render_table, summary, tally
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
@@ -32,20 +34,32 @@ def screen_files(
     bundle: Path | None,
     as_json: bool,
     html: Path | None,
+    masks: Path | None = None,
+    overlays: Path | None = None,
     symptoms: Collection[Symptom] = (),
+    scale: Scale | None = None,
 ) -> int:
     """Screen every photo and print each result as it comes. Returns 1 when any file could not be read, else 0.
 
-    Raises BundleError, SessionError and ReportError.
+    Raises BundleError, SessionError, ReportError and PicturesError.
     """
     screener = Screener(find_bundle(bundle))
     photos = list(photo_files(paths))
+    pictures = Pictures((p for p in photos if isinstance(p, Path)), masks=masks, overlays=overlays)
+    if pictures.wanted and screener.view.outliner is None:
+        raise PicturesError(f"bundle {screener.bundle.manifest.name!r} outlines no lesion, so there is no picture")
     with ExitStack() as stack:
         stack.enter_context(_libraries_silenced())
         output = stack.enter_context(_Output(screener, photos, as_json=as_json))
         report = stack.enter_context(HtmlReport(html, screener.bundle)) if html else None
         for photo in photos:
-            result = photo if isinstance(photo, ScreeningError) else screener.screen_path(photo, symptoms=symptoms)
+            if isinstance(photo, Path):
+                looked = screener.look_path(photo, symptoms=symptoms, scale=scale)
+                if isinstance(looked, Screened):
+                    pictures.write(photo, looked)
+                result = looked.screening if isinstance(looked, Screened) else looked
+            else:
+                result = photo
             output.show(result)
             if report:
                 report.add(result, make_thumbnail(result.file) if isinstance(result, Screening) else None)

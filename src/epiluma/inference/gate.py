@@ -68,7 +68,7 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why it may not, each with what to do; empty when it may."""
-        return tuple(f"{f.reason} {f.action}" for f in self.findings if f.severity == "refuse")
+        return tuple(f"{f.reason} {f.action}".strip() for f in self.findings if f.severity == "refuse")
 
 
 _WORDS: dict[Code, tuple[Severity, str, str]] = {
@@ -104,7 +104,7 @@ class Gate:
         mask: npt.NDArray[np.bool_] | None,
         *,
         features: npt.NDArray[np.floating] | None,
-        logits: npt.NDArray[np.floating],
+        logits: npt.NDArray[np.floating] | None,
         quality: QualityGrade,
         ruler: float | None = None,
     ) -> GateResult:
@@ -112,11 +112,15 @@ class Gate:
 
         `mask` (h, w) is true on the lesion and has the photo's size; None where the bundle does not outline it, and
         then nothing is said of framing. `features` (1, d) and `logits` (1, leaves) are the graph's, of the photo as it
-        is; None is allowed only of a bundle without statistics. `ruler` is 0 to 1 where something measured it. Raises
-        nothing: what breaks is a refusal.
+        is; None of `features` is allowed only of a bundle without statistics, None of `logits` only of a photo whose
+        quality keeps it from the network. `ruler` is 0 to 1 where something measured it. Raises nothing: what breaks
+        is a refusal.
         """
         findings = list(check_photo(photo, mask, quality=quality, ruler=ruler))
-        score, found = check_scope(self.scorer, features, logits)
+        if logits is None and not quality.usable:
+            score, found = None, None
+        else:
+            score, found = check_scope(self.scorer, features, logits)
         findings += [found] if found else []
         return GateResult(findings=tuple(sorted(findings, key=lambda f: f.severity != "refuse")), score=score)
 
@@ -161,11 +165,13 @@ def cover_findings(cover: Cover) -> list[Finding]:
 
 
 def check_scope(
-    scorer: ScopeScorer | None, features: npt.NDArray[np.floating] | None, logits: npt.NDArray[np.floating]
+    scorer: ScopeScorer | None,
+    features: npt.NDArray[np.floating] | None,
+    logits: npt.NDArray[np.floating] | None,
 ) -> tuple[float | None, Finding | None]:
     """Score and finding of (1, d) features and (1, leaves) logits; no score without statistics. Raises nothing."""
     try:
-        if not np.isfinite(logits).all():
+        if logits is None or not np.isfinite(logits).all():
             return None, finding("cannot_judge")
         if scorer is None:
             return None, None

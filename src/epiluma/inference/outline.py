@@ -23,20 +23,26 @@ from epiluma.inference.session import (
 class Outliner:
     """onnxruntime on one thread; a photo in, a mask of its own size out."""
 
-    def __init__(self, bundle: Bundle, *, provider: str = DEFAULT_PROVIDER) -> None:
-        """Raises SessionError when the bundle has no such network or it cannot be run, and KnownAnswerMismatch."""
-        if bundle.manifest.outline is None:
-            raise SessionError(f"bundle {bundle.manifest.name!r} has no network that outlines the lesion")
-        self.facts: Outline = bundle.manifest.outline
-        self._session = open_graph(bundle.files[self.facts.graph], self.facts.graph, provider)
+    def __init__(self, facts: Outline, graph: bytes, *, provider: str = DEFAULT_PROVIDER) -> None:
+        """Raises SessionError when the graph cannot be run, and KnownAnswerMismatch."""
+        self.facts = facts
+        self._session = open_graph(graph, self.facts.graph, provider)
         for answer in self.facts.known_answers:
             found = float(lesion_shares(self.logits(known_input(answer.seed, self.facts.size)))[0])
             if abs(found - answer.share) > TOLERANCE:
                 raise KnownAnswerMismatch(
-                    f"bundle {bundle.manifest.name!r}, {self.facts.graph}: of known input {answer.seed} it takes "
+                    f"{self.facts.graph}: of known input {answer.seed} it takes "
                     f"{found:.4f} for lesion, and not the recorded {answer.share:.4f}; this processor or onnxruntime "
                     f"{ort.__version__} does not run the network faithfully"
                 )
+
+    @classmethod
+    def of(cls, bundle: Bundle, *, provider: str = DEFAULT_PROVIDER) -> Outliner:
+        """The bundle's own. Raises SessionError, also when it has none, and KnownAnswerMismatch."""
+        facts = bundle.manifest.outline
+        if facts is None:
+            raise SessionError(f"bundle {bundle.manifest.name!r} has no network that outlines the lesion")
+        return cls(facts, bundle.files[facts.graph], provider=provider)
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """(n, 3, S, S) normalised float32 -> (n, S, S) float32, above 0 on the lesion. Raises UnusableOutput."""

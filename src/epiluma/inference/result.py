@@ -6,13 +6,18 @@ from typing import Any
 
 import msgspec
 
+from epiluma.imaging.measure import Measurements
 from epiluma.imaging.quality import QualityGrade
+from epiluma.inference.gate import Finding
 from epiluma.inference.recommend import Level, Recommendation, Symptom
 
 __all__ = [
     "NOT_A_DIAGNOSIS",
     "BundleRef",
+    "Explanation",
+    "Finding",
     "Level",
+    "Measurements",
     "QualityGrade",
     "Recommendation",
     "Screening",
@@ -35,7 +40,26 @@ class Timings(_Record, frozen=True, kw_only=True):
 
     decode: float
     network: float
+    """Of the diagnosis."""
     total: float
+    outline: float = 0.0
+    gate: float = 0.0
+    measure: float = 0.0
+    """Measurements and explanation."""
+
+
+class Explanation(_Record, frozen=True, kw_only=True):
+    """Where the network found what speaks for the diagnosis, by its class activation map (Zhou et al. 2016,
+    arXiv:1512.04150), which is exact for a network that averages its last feature map.
+    """
+
+    diagnosis: str
+    """Code of the diagnosis that is explained: the one that the screening gives."""
+    share_inside: float | None
+    """Of all that speaks for it, how much lies on the lesion, 0 to 1; None without an outline, or when nothing does.
+    The map is coarse, so that a small lesion keeps less of it."""
+    cells: tuple[int, int]
+    """Rows and columns of the map."""
 
 
 class BundleRef(_Record, frozen=True, kw_only=True):
@@ -69,6 +93,14 @@ class Screening(_Record, frozen=True, kw_only=True):
     height: int
     symptoms: tuple[Symptom, ...] = ()
     """What the person reports of the mark."""
+    findings: tuple[Finding, ...] = ()
+    """What the gate found of the photo, refusals first; a photo with a refusal is not judged."""
+    ood_score: float | None = None
+    """How unlike the model's training data the photo looks; None when the bundle cannot tell."""
+    measurements: Measurements | None = None
+    """None without an outline, and when nothing is outlined."""
+    explanation: Explanation | None = None
+    """None for a photo that is not judged, and when the bundle cannot tell."""
     warning: str = NOT_A_DIAGNOSIS
 
 

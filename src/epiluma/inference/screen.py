@@ -9,52 +9,87 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from epiluma.bundle import Bundle, Manifest
-from epiluma.imaging.decode import MAX_BYTES, PhotoError, decode_photo
-from epiluma.imaging.preprocess import normalise, to_square
-from epiluma.imaging.quality import SIDE, grade_quality
+from epiluma.imaging.decode import MAX_BYTES, Decoded, PhotoError, decode_photo
+from epiluma.imaging.measure import Measurements, Scale, measure
+from epiluma.imaging.preprocess import Box, normalise
+from epiluma.imaging.quality import SIDE, QualityGrade, grade_quality
 from epiluma.inference.decide import diagnose, malignancy_risk, probabilities_from_logits
-from epiluma.inference.recommend import SYMPTOMS, UNCERTAIN, Recommendation, Symptom, level_of, recommend
+from epiluma.inference.explain import Heat, explain, heat_of
+from epiluma.inference.gate import Gate, GateResult
+from epiluma.inference.recommend import SYMPTOMS, UNCERTAIN, Recommendation, Symptom, is_uncertain, recommend
 from epiluma.inference.recommend import unjudged as refuse
 from epiluma.inference.result import BundleRef, Screening, ScreeningError, Timings
-from epiluma.inference.session import DEFAULT_PROVIDER, Session
+from epiluma.inference.session import DEFAULT_PROVIDER, Answer, Session
+from epiluma.inference.view import Mask, View
+
+
+class Screened(NamedTuple):
+    """A screening, and the pictures that belong to it."""
+
+    screening: Screening
+    mask: Mask | None
+    """(height, width) of the decoded photo, true on the lesion; None when the bundle does not outline it."""
+    heat: Heat | None
+    """(h, w): what in `box` speaks for the diagnosis; None for a photo that is not judged, or without such a map."""
+    box: Box
+    """The square of the decoded photo that the network was shown."""
+    photo: Image.Image
+    """Upright, as it was decoded."""
 
 
 class Screener:
     """One bundle, opened and checked, that screens photo after photo on one thread."""
 
     def __init__(self, bundle: Bundle, *, provider: str = DEFAULT_PROVIDER) -> None:
-        """Open the network. Raises SessionError, or KnownAnswerMismatch."""
+        """Open the networks. Raises SessionError, KnownAnswerMismatch, and BundleError."""
         manifest = bundle.manifest
         self.bundle = bundle
         self.session = Session(bundle, provider=provider)
-        self._shorter_side = max(SIDE, manifest.preprocessing.size)
+        self.view = View.of(bundle, provider=provider)
+        self.gate = Gate(bundle)
+        self._shorter_side = max(SIDE, self.view.shorter_side(manifest.preprocessing.size))
         self._reference = BundleRef(
             id=bundle.id, name=manifest.name, modality=manifest.modality, licence=manifest.licence
         )
 
-    def screen(self, data: bytes, *, file: str, symptoms: Collection[Symptom] = ()) -> Screening:
+    def screen(
+        self, data: bytes, *, file: str, symptoms: Collection[Symptom] = (), scale: Scale | None = None
+    ) -> Screening:
         """Screen the bytes of a photo. Raises PhotoError.
 
-        `file` is the name that the result carries, `symptoms` what is reported of the mark.
+        `file` is the name that the result carries, `symptoms` what is reported of the mark, `scale` how large a pixel
+        of the file is on the skin, where that is known.
         """
-        started = perf_counter()
-        photo = decode_photo(data, shorter_side=self._shorter_side)
-        decoded = perf_counter()
-        quality = grade_quality(photo.image, shorter_side=min(photo.width, photo.height))
-        spec = self.bundle.manifest.preprocessing
-        square = to_square(photo.image, spec.size, spec.interpolation)
-        batch = normalise(square[None], mean=spec.mean, std=spec.std)
-        ready = perf_counter()
-        logits = self.session.logits(batch) if quality.usable else None
-        answered = perf_counter()
-        manifest = self.bundle.manifest
-        if logits is None:
-            verdict = unjudged(" ".join(quality.reasons), manifest, symptoms)
-        else:
-            verdict = judged(logits, manifest, symptoms)
-        return Screening(
+        return self.look(data, file=file, symptoms=symptoms, scale=scale).screening
+
+    def look(
+        self, data: bytes, *, file: str, symptoms: Collection[Symptom] = (), scale: Scale | None = None
+    ) -> Screened:
+        """As `screen`, with the mask and the heat map. Raises PhotoError."""
+        laps = _Laps()
+        decoded = decode_photo(data, shorter_side=self._shorter_side)
+        laps.end("decode")
+        photo, manifest = decoded.image, self.bundle.manifest
+        quality = grade_quality(photo, shorter_side=min(decoded.width, decoded.height))
+        laps.end("gate")
+        mask = self.view.mask(photo)
+        box = self.view.box(photo, mask)
+        laps.end("outline")
+        answer = self._answer(photo, box) if quality.usable else None
+        laps.end("network")
+        gated = self._gated(photo, mask, answer, quality)
+        laps.end("gate")
+        verdict = unjudged(" ".join(gated.reasons), manifest, symptoms)
+        if gated.passes and answer:
+            verdict = judged(answer.logits, manifest, symptoms)
+        measured = self._measured(decoded, mask, scale)
+        heat = self._heat(answer, verdict)
+        explanation = explain(heat, verdict.diagnosis, mask, box) if heat is not None and verdict.diagnosis else None
+        laps.end("measure")
+        screening = Screening(
             file=file,
             diagnosis=verdict.diagnosis,
             probabilities=verdict.probabilities,
@@ -62,22 +97,49 @@ class Screener:
             recommendation=verdict.recommendation,
             quality=quality,
             bundle=self._reference,
-            timings=Timings(
-                decode=_milliseconds(decoded - started),
-                network=_milliseconds(answered - ready),
-                total=_milliseconds(perf_counter() - started),
-            ),
-            width=photo.width,
-            height=photo.height,
+            timings=Timings(**laps.milliseconds, total=laps.total),
+            width=decoded.width,
+            height=decoded.height,
             symptoms=tuple(symptom for symptom in SYMPTOMS if symptom in symptoms),
+            findings=gated.findings,
+            ood_score=gated.score,
+            measurements=measured,
+            explanation=explanation,
         )
+        return Screened(screening, mask, heat, box, photo)
+
+    def _answer(self, photo: Image.Image, box: Box) -> Answer:
+        spec = self.bundle.manifest.preprocessing
+        return self.session.look(normalise(self.view.square(photo, box, spec.size)[None], mean=spec.mean, std=spec.std))
+
+    def _gated(self, photo: Image.Image, mask: Mask | None, answer: Answer | None, quality: QualityGrade) -> GateResult:
+        features, logits = (answer.features, answer.own) if answer else (None, None)
+        return self.gate.check(photo, mask, features=features, logits=logits, quality=quality)
+
+    def _measured(self, decoded: Decoded, mask: Mask | None, scale: Scale | None) -> Measurements | None:
+        if mask is None or not mask.any():
+            return None
+        reduced = decoded.width / decoded.image.width
+        return measure(np.asarray(decoded.image), mask, scale=scale, reduced=reduced)
+
+    def _heat(self, answer: Answer | None, verdict: Verdict) -> Heat | None:
+        if answer is None or answer.activations is None or verdict.diagnosis is None:
+            return None
+        return heat_of(answer.activations[0], self.bundle.manifest.taxonomy.codes.index(verdict.diagnosis))
 
     def screen_path(self, path: Path | str, *, symptoms: Collection[Symptom] = ()) -> Screening | ScreeningError:
         """Screen a file; one that cannot be read gives a ScreeningError with its name and the reason."""
+        found = self.look_path(path, symptoms=symptoms)
+        return found.screening if isinstance(found, Screened) else found
+
+    def look_path(
+        self, path: Path | str, *, symptoms: Collection[Symptom] = (), scale: Scale | None = None
+    ) -> Screened | ScreeningError:
+        """As `screen_path`, with the mask and the heat map."""
         try:
             with Path(path).open("rb") as file:
                 data = file.read(MAX_BYTES + 1)  # one byte more than allowed is enough to refuse it
-            return self.screen(data, file=str(path), symptoms=symptoms)
+            return self.look(data, file=str(path), symptoms=symptoms, scale=scale)
         except PhotoError as error:
             return ScreeningError(file=str(path), error=error.reason)
         except OSError as error:
@@ -102,7 +164,7 @@ def judged(logits: npt.NDArray[np.float32], manifest: Manifest, symptoms: Collec
     taxonomy = manifest.taxonomy
     probabilities = probabilities_from_logits(logits, manifest.calibration)
     index = int(diagnose(probabilities, manifest.decision, manifest.calibration)[0])
-    if level_of(probabilities[0], index, manifest) == "cannot_judge":
+    if is_uncertain(probabilities[0], index, manifest):
         return unjudged(UNCERTAIN, manifest, symptoms)
     return Verdict(
         diagnosis=taxonomy.leaves[index].code,
@@ -117,5 +179,20 @@ def unjudged(reason: str, manifest: Manifest, symptoms: Collection[Symptom] = ()
     return Verdict(None, {}, None, refuse(reason, manifest, symptoms=symptoms))
 
 
-def _milliseconds(seconds: float) -> float:
-    return round(1000 * seconds, 2)
+class _Laps:
+    """Milliseconds of one step after the other."""
+
+    def __init__(self) -> None:
+        self.milliseconds: dict[str, float] = {}
+        self._begun = self._last = perf_counter()
+
+    def end(self, step: str) -> None:
+        """The step that began when the last one ended is over, for now."""
+        now = perf_counter()
+        self.milliseconds[step] = round(self.milliseconds.get(step, 0) + 1000 * (now - self._last), 2)
+        self._last = now
+
+    @property
+    def total(self) -> float:
+        """Since the start."""
+        return round(1000 * (perf_counter() - self._begun), 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -46,18 +47,44 @@ def known_input(seed: int, size: int) -> npt.NDArray[np.float32]:
     return result
 
 
-def over_views(
-    run: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]], batch: npt.NDArray[np.float32], views: int
-) -> npt.NDArray[np.float32]:
-    """The mean of what `run` gives for each photo of (n, 3, S, S) and, with 4 views, for its mirror images.
+_MIRRORED: tuple[tuple[slice, slice], ...] = tuple(
+    (slice(None, None, down), slice(None, None, along)) for down, along in ((1, 1), (1, -1), (-1, 1), (-1, -1))
+)
+"""Rows and columns of each view; mirroring twice gives the picture back."""
+
+
+def in_views(batch: npt.NDArray[np.float32], views: int) -> npt.NDArray[np.float32]:
+    """(n, 3, S, S) -> (views * n, 3, S, S): the photos as they are and, with 4 views, their mirror images.
 
     A lesion has no up or left: mirroring left-right, up-down and both shows the same lesion again.
     """
     if views == 1:
+        return batch
+    return np.concatenate([batch[:, :, rows, columns] for rows, columns in _MIRRORED])
+
+
+def over_views(
+    run: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]], batch: npt.NDArray[np.float32], views: int
+) -> npt.NDArray[np.float32]:
+    """The mean of the rows that `run` gives for each photo of (n, 3, S, S) in all its views."""
+    if views == 1:
         return run(batch)
-    mirrored = np.concatenate([batch, batch[..., ::-1], batch[:, :, ::-1], batch[:, :, ::-1, ::-1]])
-    mean: npt.NDArray[np.float32] = run(mirrored).reshape(views, len(batch), -1).mean(axis=0)
+    mean: npt.NDArray[np.float32] = run(in_views(batch, views)).reshape(views, len(batch), -1).mean(axis=0)
     return mean
+
+
+class Answer(NamedTuple):
+    """All that a graph says of n photos, from one run."""
+
+    logits: npt.NDArray[np.float32]
+    """(n, leaves), the mean over the bundle's views."""
+    own: npt.NDArray[np.float32]
+    """(n, leaves) of the photos as they are."""
+    features: npt.NDArray[np.float32] | None
+    """(n, d) of the photos as they are; None where the graph gives none."""
+    activations: npt.NDArray[np.float32] | None
+    """(n, leaves, h, w), the mean over the views, each turned back: what each place adds to each logit, whose mean
+    over the places is the logit less a constant. None where the graph gives none."""
 
 
 class Session:
@@ -70,6 +97,7 @@ class Session:
         self.size = bundle.manifest.preprocessing.size
         self._session = open_graph(bundle.graph, bundle.manifest.graph, provider)
         _check_shape(bundle, self._session)
+        self.outputs = [value.name for value in self._session.get_outputs()]
         self._check_known_answers()
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -82,18 +110,35 @@ class Session:
             raise UnusableOutput(f"{self.bundle.manifest.graph}: the network gave a value that is not a finite number")
         return output
 
+    def look(self, batch: npt.NDArray[np.float32]) -> Answer:
+        """(n, 3, S, S) normalised float32 -> all that the graph gives. Raises UnusableOutput."""
+        n, views = len(batch), self.bundle.manifest.views
+        found = dict(zip(self.outputs, self._run_all(self.outputs, in_views(batch, views)), strict=True))
+        if not all(np.isfinite(values).all() for values in found.values()):
+            raise UnusableOutput(f"{self.bundle.manifest.graph}: the network gave a value that is not a finite number")
+        logits, features, maps = found["logits"], found.get("features"), found.get("activations")
+        return Answer(
+            logits=logits.reshape(views, n, -1).mean(axis=0),
+            own=logits[:n],
+            features=None if features is None else features[:n],
+            activations=None if maps is None else _turned_back(maps, views),
+        )
+
     def features(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """(n, 3, S, S) normalised float32 -> (n, d) float32 pooled features, of the photo as it is.
 
         Raises SessionError when the bundle's graph gives none.
         """
-        if "features" not in [value.name for value in self._session.get_outputs()]:
+        if "features" not in self.outputs:
             raise SessionError(f"{self.bundle.manifest.graph}: has no output `features`; export the run again")
         return self._run("features", batch)
 
     def _run(self, output: str, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return self._run_all([output], batch)[0]
+
+    def _run_all(self, outputs: list[str], batch: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
         try:
-            found: npt.NDArray[np.float32] = self._session.run([output], {"image": batch})[0]
+            found: list[npt.NDArray[np.float32]] = self._session.run(outputs, {"image": batch})
         except Exception as error:  # onnxruntime's own exception classes have no common base but Exception
             raise SessionError(f"{self.bundle.manifest.graph}: the network could not be run ({error})") from error
         return found
@@ -110,6 +155,17 @@ class Session:
                     f"that differ by {worst:.4f} from the recorded ones (at most {TOLERANCE} is accepted); "
                     f"this processor or onnxruntime {ort.__version__} does not run the network faithfully"
                 )
+
+
+def _turned_back(maps: npt.NDArray[np.float32], views: int) -> npt.NDArray[np.float32]:
+    """(views * n, leaves, h, w) -> (n, leaves, h, w)."""
+    if views == 1:
+        return maps
+    each = np.split(maps, views)
+    mean: npt.NDArray[np.float32] = np.mean(
+        [one[:, :, rows, columns] for one, (rows, columns) in zip(each, _MIRRORED, strict=True)], axis=0
+    )
+    return mean
 
 
 def open_graph(graph: bytes, name: str, provider: str) -> ort.InferenceSession:

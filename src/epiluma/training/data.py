@@ -13,9 +13,11 @@ import numpy.typing as npt
 
 from epiluma.datasets import cache, catalog, correlation, groups, manifest, split
 from epiluma.datasets.record import DataError, Sample
+from epiluma.evaluation.leakage import is_leaked
 from epiluma.taxonomy import ISIC_2019, Taxonomy
 from epiluma.taxonomy import load as load_taxonomy
-from epiluma.training.recipe import Data, Recipe
+from epiluma.training.centring import Followed
+from epiluma.training.recipe import Centre, Data, Recipe
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Corpus:
 
     samples: list[Sample]
     squares: npt.NDArray[np.uint8]
-    """(n, H, H, 3), memory-mapped."""
+    """(n, H, H, 3), memory-mapped: what the network is shown."""
     labels: npt.NDArray[np.intp]
     """Leaf index of each sample."""
     split: split.Split
@@ -39,6 +41,8 @@ class Corpus:
     without_leaf: int = 0
     """Images that were passed over for want of a diagnosis of the taxonomy."""
     taxonomy: Taxonomy = ISIC_2019
+    whole: npt.NDArray[np.uint8] | None = None
+    """(n, H, H, 3), memory-mapped: each photo's largest centred square, where the network is shown another."""
     masks: npt.NDArray[np.uint8] | None = None
     """(n, H, H), memory-mapped: 1 on the lesion, 0 beside it, cache.NO_MASK all over an image without mask."""
 
@@ -54,6 +58,11 @@ class Corpus:
         counts = self.counts(part)
         result: npt.NDArray[np.float64] = counts / counts.sum()
         return result
+
+    @property
+    def photos(self) -> npt.NDArray[np.uint8]:
+        """(n, H, H, 3): each photo's largest centred square, whatever the network is shown."""
+        return self.squares if self.whole is None else self.whole
 
 
 class Curation(NamedTuple):
@@ -120,9 +129,15 @@ def _with_pixels(
     parts = {part: np.array(found.split.select(found.samples, part), np.intp) for part in split.SHARES}
     if empty := [part for part in needed if not len(parts[part])]:
         raise DataError(f"{where}: no image of {source.name} is in {', '.join(empty)}; use more images")
-    squares = cache.decoded(found.samples, size=source.cache_size, folder=source.cache, progress=progress)
+    whole = cache.decoded(found.samples, size=source.cache_size, folder=source.cache, progress=progress)
     if found.own < len(found.samples):
-        parts["train"] = _untied(found.samples, squares, parts, found.own)
+        parts["train"] = _untied(found.samples, whole, parts, found.own)
+    squares = whole
+    if isinstance(source.centre, Centre):
+        followed = Followed(source.centre)
+        squares = cache.decoded(
+            found.samples, size=source.cache_size, folder=source.cache, progress=progress, squares=followed
+        )
     labels = np.array([taxonomy.index(sample.diagnosis) for sample in found.samples], np.intp)
     masks = None
     if recipe.model.masks != "none":
@@ -138,6 +153,7 @@ def _with_pixels(
         found.own,
         found.without_leaf,
         taxonomy=taxonomy,
+        whole=whole,
         masks=masks,
     )
 
@@ -146,7 +162,7 @@ def _from_manifest(path: Path, source: Data) -> _Labelled:
     """The images of a manifest that are used and have a leaf, under names that are unique over its sources."""
     whole = manifest.read(path)
     verdict = manifest.verdict(whole)
-    if verdict.startswith("leak") and source.allow_leakage is not True:
+    if is_leaked(verdict) and source.allow_leakage is not True:
         raise DataError(f"{path}: {verdict}; mend it, or say `allow_leakage = true` in the recipe's [data]")
     if source.fold is not msgspec.UNSET:
         whole = split.for_fold(whole, source.fold)
@@ -162,7 +178,7 @@ def _from_manifest(path: Path, source: Data) -> _Labelled:
     torn = [e.group for e in entries if part_of.setdefault(e.group, e.part) != e.part]
     if torn and source.allow_leakage is not True:
         raise DataError(f"{path}: leak: group {torn[0]} is in two parts; run `epiluma data split` on it")
-    if torn and not verdict.startswith("leak"):  # the audit was before, or never: what is seen here goes on
+    if torn and not is_leaked(verdict):  # the audit was before, or never: what is seen here goes on
         verdict = f"leak: group {torn[0]} is in two parts"
     one = len(whole.header.sources) == 1
     samples = [msgspec.structs.replace(e.sample, image_id=e.sample.image_id if one else e.sample.key) for e in entries]

@@ -11,9 +11,22 @@ import msgspec
 from epiluma.augmentation import RECIPES
 from epiluma.errors import EpilumaError
 from epiluma.models import registry
-from epiluma.training.schema import Data, Extra, Loss, Model, Optimiser, Part, Phase, Recipe, Share
+from epiluma.training.schema import Centre, Data, Extra, Loss, Model, Optimiser, Part, Phase, Recipe, Share
 
-__all__ = ["Data", "Extra", "Loss", "Model", "Optimiser", "Phase", "Recipe", "RecipeError", "Share", "load", "parse"]
+__all__ = [
+    "Centre",
+    "Data",
+    "Extra",
+    "Loss",
+    "Model",
+    "Optimiser",
+    "Phase",
+    "Recipe",
+    "RecipeError",
+    "Share",
+    "load",
+    "parse",
+]
 
 
 class RecipeError(EpilumaError):
@@ -69,6 +82,8 @@ def _check(recipe: Recipe, path: Path) -> None:
         raise RecipeError(f"{path}: model: {error}") from error
     if model.masks == "none" and registry.task_of(model.architecture, 0) == "segmentation":
         raise RecipeError(f"{path}: model.masks: {model.architecture} segments; say `lesion` or `diagnosis`")
+    if recipe.data.centre is not msgspec.UNSET and model.masks != "none":
+        raise RecipeError(f"{path}: data.centre: follows a known outline, and {model.masks} masks are to be learned")
     if bool(model.teacher) != bool(recipe.loss.distillation):
         raise RecipeError(f"{path}: model.teacher and loss.distillation go together; give both or neither")
 

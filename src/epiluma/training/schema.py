@@ -25,6 +25,17 @@ class Extra(Part, frozen=True, kw_only=True):
     root: Path
 
 
+class Centre(Part, frozen=True, kw_only=True):
+    """The network is shown the square around the lesion, not the photo's largest centred one."""
+
+    bundle: str
+    """Whose outline of the lesion is followed; a bundle made of this run outlines with the same network."""
+    margin: Annotated[float, msgspec.Meta(ge=0, le=2)] = 0.25
+    """Added on each side, as a share of the lesion's longer extent."""
+    least: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.45
+    """Smallest side of the square, as a share of the photo's shorter side."""
+
+
 class Data(Part, frozen=True, kw_only=True):
     """Which images, and how they are kept: a `manifest`, or a catalogued `set` with its `root` and `split`."""
 
@@ -46,6 +57,8 @@ class Data(Part, frozen=True, kw_only=True):
     """Image ids of `set` that are used for nothing, such as a training image of a lesion that is also held out."""
     taxonomy: Path | msgspec.UnsetType = msgspec.UNSET
     """TOML file with the diagnoses to tell apart; unset for the eight of ISIC 2019."""
+    centre: Centre | msgspec.UnsetType = msgspec.UNSET
+    """Follow the lesion; unset shows the whole of the largest centred square."""
     cache: Path = Path("cache")
     """Folder of the decoded images."""
     cache_size: Annotated[int, msgspec.Meta(ge=32, le=1024)] = 256

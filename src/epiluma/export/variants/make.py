@@ -40,8 +40,8 @@ def make_variants(
     `learn` photos give int8 its ranges, `count` others are compared. Raises VariantError.
     """
     manifest = bundle.manifest
-    learnt = _learnt(names, pool, manifest, learn)
-    compared = photos.read(pool.compared, manifest, count, progress=progress)
+    learnt = _learnt(names, pool, bundle, learn)
+    compared = photos.read(pool.compared, bundle, count, progress=progress)
     if not compared.ids:
         raise VariantError(f"{pool.source}: none of the {len(pool.compared)} photos can be judged")
     reference = load(FP32, bundle.graph, threads=1)
@@ -93,7 +93,7 @@ def render(certificates: Sequence[Certificate]) -> Table:
     return table
 
 
-def _learnt(names: Sequence[str], pool: Pool, manifest: Manifest, learn: int) -> Photos | None:
+def _learnt(names: Sequence[str], pool: Pool, bundle: Bundle, learn: int) -> Photos | None:
     needing = [name for name in names if FORMATS[name].learns]
     if not needing:
         return None
@@ -102,7 +102,7 @@ def _learnt(names: Sequence[str], pool: Pool, manifest: Manifest, learn: int) ->
             f"{needing[0]} takes its ranges from photos of part {photos.LEARNT}, and {pool.source} names none; "
             f"give a manifest with --data, or a split with --split"
         )
-    return photos.read(pool.learnt, manifest, learn)
+    return photos.read(pool.learnt, bundle, learn)
 
 
 def _normalised(some: Photos, manifest: Manifest) -> Batch:

@@ -10,14 +10,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from epiluma.bundle import Manifest
+from epiluma.bundle import Bundle
 from epiluma.datasets import manifest as manifests
 from epiluma.datasets import split as splits
 from epiluma.export.variants.network import VariantError
 from epiluma.imaging.decode import PhotoError, decode_photo
-from epiluma.imaging.preprocess import to_square
 from epiluma.imaging.quality import SIDE, grade_quality
 from epiluma.inference.command import photo_files
+from epiluma.inference.view import View
 
 LEARNT = "train"
 """Part that ranges are taken from."""
@@ -66,34 +66,32 @@ def from_folder(folder: Path, split: Path | None) -> Pool:
     return _pool(learnt, compared, f"{folder.name} by {split.name}")
 
 
-def read(paths: Sequence[Path], manifest: Manifest, count: int, *, progress: Progress | None = None) -> Photos:
+def read(paths: Sequence[Path], bundle: Bundle, count: int, *, progress: Progress | None = None) -> Photos:
     """Up to `count` photos, drawn with a fixed seed; one that the runtime would refuse or not judge is passed over."""
-    order = sorted(paths)
+    view, size, order = View.of(bundle), bundle.manifest.preprocessing.size, sorted(paths)
     random.Random(0).shuffle(order)
     ids: list[str] = []
     squares = []
     for path in order:
         if len(ids) == count:
             break
-        square = _square(path, manifest)
+        square = _square(path, view, size)
         if square is not None:
             ids.append(path.stem)
             squares.append(square)
             if progress:
                 progress(len(ids), min(count, len(order)))
-    size = manifest.preprocessing.size
     return Photos(tuple(ids), np.stack(squares) if squares else np.empty((0, size, size, 3), np.uint8))
 
 
-def _square(path: Path, manifest: Manifest) -> npt.NDArray[np.uint8] | None:
-    spec = manifest.preprocessing
+def _square(path: Path, view: View, size: int) -> npt.NDArray[np.uint8] | None:
     try:
-        photo = decode_photo(path.read_bytes(), shorter_side=max(SIDE, spec.size))
+        photo = decode_photo(path.read_bytes(), shorter_side=max(SIDE, view.shorter_side(size)))
     except (PhotoError, OSError):
         return None
     if not grade_quality(photo.image, shorter_side=min(photo.width, photo.height)).usable:
         return None
-    return to_square(photo.image, spec.size, spec.interpolation)
+    return view.square(photo.image, view.box(photo.image, view.mask(photo.image)), size)
 
 
 def _pool(learnt: tuple[Path, ...], compared: tuple[Path, ...], source: str) -> Pool:

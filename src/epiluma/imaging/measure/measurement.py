@@ -19,10 +19,12 @@ SMALL = 20
 """Equivalent diameter in pixels below which the figures of border and colours are rough."""
 
 
-def measure(pixels: Pixels, mask: Mask, *, scale: Scale | None = None) -> Measurements:
+def measure(pixels: Pixels, mask: Mask, *, scale: Scale | None = None, reduced: float = 1.0) -> Measurements:
     """Measure the lesion that `mask` (H, W) outlines in the upright RGB photo `pixels` (H, W, 3) uint8.
 
     The mask's largest piece is measured, what it encloses included. With a `scale`, sizes come in millimetres too.
+    `reduced` says how many pixels of the file lie along a side of one of these, for a photo that was decoded smaller:
+    sizes and scale are of the file's.
     Raises NoLesion for an empty mask, MaskMismatch for one of another size or type. Definitions and sources:
     docs/reference/measurements.md.
     """
@@ -33,7 +35,7 @@ def measure(pixels: Pixels, mask: Mask, *, scale: Scale | None = None) -> Measur
     asymmetry, border = asymmetry_of(lesion, aligned), border_of(lesion, aligned)
     colours = colours_of(aligned, tone.lab if tone else None)
     return Measurements(
-        size=_size(lesion, mask.size, scale),
+        size=_size(lesion, mask.size, scale, reduced),
         asymmetry=asymmetry,
         border=border,
         colours=colours,
@@ -44,11 +46,11 @@ def measure(pixels: Pixels, mask: Mask, *, scale: Scale | None = None) -> Measur
     )
 
 
-def _size(lesion: Lesion, photo_area: int, scale: Scale | None) -> Size:
-    in_pixels = _extent(lesion, 1.0)
+def _size(lesion: Lesion, photo_area: int, scale: Scale | None, reduced: float) -> Size:
+    in_pixels = _extent(lesion, reduced)
     return Size(
         pixels=in_pixels,
-        millimetres=_extent(lesion, scale.mm_per_pixel) if scale else None,
+        millimetres=_extent(lesion, scale.mm_per_pixel * reduced) if scale else None,
         share=lesion.area / photo_area,
         touches_frame=lesion.touches_frame,
         pieces=lesion.pieces,
