@@ -49,6 +49,9 @@ def main() -> None:
 @click.option(
     "--overlay", "overlays", type=_PATHS, metavar="DIR", help="Also write photos with contour and heat map to DIR."
 )
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Processes; one per core for many photos when not given."
+)
 @click.option("--mm-per-pixel", type=float, metavar="MM", help="Size of a pixel on the skin: sizes in millimetres.")
 @click.option(
     "--symptom",
@@ -67,6 +70,7 @@ def screen(
     html: Path | None,
     masks: Path | None,
     overlays: Path | None,
+    workers: int | None,
     mm_per_pixel: float | None,
     symptoms: tuple[Any, ...],
 ) -> None:
@@ -77,11 +81,18 @@ def screen(
     from epiluma.imaging.measure import given_scale
     from epiluma.inference.command import screen_files
 
-    scale = None if mm_per_pixel is None else given_scale(mm_per_pixel)
-    pictures = {"masks": masks, "overlays": overlays}
-    ctx.exit(
-        screen_files(photos, bundle=bundle, as_json=as_json, html=html, symptoms=symptoms, scale=scale, **pictures)
+    code = screen_files(
+        photos,
+        bundle=bundle,
+        as_json=as_json,
+        html=html,
+        masks=masks,
+        overlays=overlays,
+        symptoms=symptoms,
+        scale=None if mm_per_pixel is None else given_scale(mm_per_pixel),
+        workers=workers,
     )
+    ctx.exit(code)
 
 
 for command in (train, predict, export, convert, choose, evaluate, compare, search):

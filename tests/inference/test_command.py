@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from epiluma import bundle as bundles
 from epiluma.imaging.synthetic import draw_lesion
 from epiluma.inference.command import photo_files, screen_files
+from epiluma.inference.pictures import Pictures
+from epiluma.inference.pool import Asked, WorkerLost, screen_in_processes, workers_for
 from epiluma.inference.report import ReportError
 from epiluma.inference.result import ScreeningError
+from epiluma.inference.screen import Screened
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +84,44 @@ def test_good_files_end_with_zero(folder: Path, tiny_bundle_path: Path, capsys: 
 def test_a_report_that_cannot_be_written(folder: Path, tiny_bundle_path: Path, tmp_path: Path) -> None:
     with pytest.raises(ReportError):
         screen_files([folder / "a.png"], bundle=tiny_bundle_path, as_json=True, html=tmp_path / "missing" / "r.html")
+
+
+def test_processes_give_the_same_lines_in_the_same_order(
+    folder: Path, tiny_bundle_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(5):
+        Image.fromarray(draw_lesion(i, size=(160, 120)).image).save(tmp_path / f"{i}.png")
+    asked = [tmp_path, folder, folder / "b" / "empty"]
+    seen = []
+    for workers in (1, 2, 3):
+        assert screen_files(asked, bundle=tiny_bundle_path, as_json=True, html=None, workers=workers) == 1
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        seen.append([{key: value for key, value in line.items() if key != "timings"} for line in lines])
+    assert len(seen[0]) == 11
+    assert seen[0] == seen[1] == seen[2]
+
+
+def test_a_process_that_dies_is_said(tiny_bundle_path: Path, folder: Path) -> None:
+    asked = Asked(tiny_bundle_path, Dying([], masks=None, overlays=None))
+    with pytest.raises(WorkerLost, match="with fewer --workers"):
+        list(screen_in_processes([folder / "a.png"] * 9, asked, workers=2, bundle_id=bundles.load(tiny_bundle_path).id))
+
+
+def test_a_bundle_that_changes_under_way_is_not_used(tiny_bundle_path: Path, folder: Path) -> None:
+    asked = Asked(tiny_bundle_path, Pictures([], masks=None, overlays=None))
+    with pytest.raises(WorkerLost):
+        list(screen_in_processes([folder / "a.png"], asked, workers=2, bundle_id="another"))
+
+
+@pytest.mark.parametrize(
+    ("photos", "wanted", "expected"), [(1, None, 1), (23, None, 1), (0, None, 1), (5, 3, 3), (2, 3, 2)]
+)
+def test_few_photos_start_no_processes(photos: int, wanted: int | None, expected: int) -> None:
+    assert workers_for(photos, wanted) == expected
+
+
+class Dying(Pictures):
+    """Ends the process in the midst of a photo."""
+
+    def write(self, photo: Path, screened: Screened) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)

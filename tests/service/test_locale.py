@@ -14,6 +14,7 @@ from babel.messages.pofile import read_po
 from epiluma import service
 from epiluma.examples import example_photos
 from epiluma.imaging import containers, quality
+from epiluma.inference import gate
 
 ROOT = Path(service.__file__).parent
 CATALOGUE = ROOT / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po"
@@ -42,7 +43,8 @@ def words_of_the_pages() -> set[str]:
 
 def words_of_the_runtime() -> set[str]:
     """Fixed sentences that the runtime puts on the page."""
-    graded = {quality.TOO_SMALL, quality.EMPTY, quality.TOO_DARK, quality.TOO_BRIGHT, quality.BLURRED}
+    found = {words for _, reason, action in gate.WORDS.values() for words in (reason, action) if words}
+    graded = found | {quality.TOO_SMALL, quality.EMPTY, quality.TOO_DARK, quality.TOO_BRIGHT, quality.BLURRED}
     return graded | {containers.DAMAGED, containers.RARE} | {example.title for example in example_photos()}
 
 

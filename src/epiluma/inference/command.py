@@ -16,10 +16,11 @@ from rich.text import Text
 from epiluma.imaging.measure import Scale
 from epiluma.inference.locate import find_bundle
 from epiluma.inference.pictures import Pictures, PicturesError
+from epiluma.inference.pool import Asked, screen_in_processes, screen_one, workers_for
 from epiluma.inference.recommend import Symptom
 from epiluma.inference.report import HtmlReport, make_thumbnail
 from epiluma.inference.result import Screening, ScreeningError, to_json
-from epiluma.inference.screen import Screened, Screener
+from epiluma.inference.screen import Screener
 from epiluma.inference.table import FILE_WIDTH, render_table, summary, tally
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
@@ -38,32 +39,42 @@ def screen_files(
     overlays: Path | None = None,
     symptoms: Collection[Symptom] = (),
     scale: Scale | None = None,
+    workers: int | None = None,
 ) -> int:
     """Screen every photo and print each result as it comes. Returns 1 when any file could not be read, else 0.
 
-    Raises BundleError, SessionError, ReportError and PicturesError.
+    `workers` processes share the photos; unset, one per core when there are many. Raises BundleError, SessionError,
+    ReportError, PicturesError and WorkerLost.
     """
     screener = Screener(find_bundle(bundle))
     photos = list(photo_files(paths))
-    pictures = Pictures((p for p in photos if isinstance(p, Path)), masks=masks, overlays=overlays)
-    if pictures.wanted and screener.view.outliner is None:
+    if (masks or overlays) and screener.view.outliner is None:
         raise PicturesError(f"bundle {screener.bundle.manifest.name!r} outlines no lesion, so there is no picture")
+    pictures = Pictures((p for p in photos if isinstance(p, Path)), masks=masks, overlays=overlays)
+    asked = Asked(bundle, pictures, tuple(symptoms), scale)
     with ExitStack() as stack:
         stack.enter_context(_libraries_silenced())
         output = stack.enter_context(_Output(screener, photos, as_json=as_json))
         report = stack.enter_context(HtmlReport(html, screener.bundle)) if html else None
-        for photo in photos:
-            if isinstance(photo, Path):
-                looked = screener.look_path(photo, symptoms=symptoms, scale=scale)
-                if isinstance(looked, Screened):
-                    pictures.write(photo, looked)
-                result = looked.screening if isinstance(looked, Screened) else looked
-            else:
-                result = photo
+        for result in _results(screener, photos, asked, workers):
             output.show(result)
             if report:
                 report.add(result, make_thumbnail(result.file) if isinstance(result, Screening) else None)
     return 1 if output.counts["error"] else 0
+
+
+def _results(
+    screener: Screener, photos: list[Path | ScreeningError], asked: Asked, wanted: int | None
+) -> Iterator[Screening | ScreeningError]:
+    """In the order of `photos`; an entry that is an error stays one."""
+    files = [photo for photo in photos if isinstance(photo, Path)]
+    workers = workers_for(len(files), wanted)
+    if workers > 1:
+        found = screen_in_processes(files, asked, workers=workers, bundle_id=screener.bundle.id)
+    else:
+        found = (screen_one(screener, photo, asked) for photo in files)
+    for photo in photos:
+        yield photo if isinstance(photo, ScreeningError) else next(found)
 
 
 def photo_files(paths: Iterable[Path]) -> Iterator[Path | ScreeningError]:

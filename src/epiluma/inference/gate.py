@@ -71,7 +71,7 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(f"{f.reason} {f.action}".strip() for f in self.findings if f.severity == "refuse")
 
 
-_WORDS: dict[Code, tuple[Severity, str, str]] = {
+WORDS: dict[Code, tuple[Severity, str, str]] = {
     "quality": ("refuse", "", ""),
     "no_lesion": ("refuse", "No mark was found in this photo.", "Put the mark in the middle and take it again."),
     "several_lesions": ("note", "More than one mark is in this photo.", "Photograph each mark by itself."),
@@ -89,6 +89,7 @@ _WORDS: dict[Code, tuple[Severity, str, str]] = {
     ),
     "cannot_judge": ("refuse", "The photo could not be checked.", "Take another photo."),
 }
+"""By code: severity, what is wrong, and what to do; `quality` brings words of its own."""
 
 
 class Gate:
@@ -130,7 +131,7 @@ def check_photo(
 ) -> Iterator[Finding]:
     """Findings that need no network, as `Gate.check` gives them."""
     if not quality.usable:
-        text = " ".join(quality.reasons) or _WORDS["cannot_judge"][1]
+        text = " ".join(quality.reasons) or WORDS["cannot_judge"][1]
         yield Finding(code="quality", severity="refuse", reason=text, action="")
     if not all(math.isfinite(value) for value in (quality.sharpness, quality.brightness, quality.contrast)):
         yield finding("cannot_judge")
@@ -187,7 +188,7 @@ def check_scope(
 
 def finding(code: Code, value: float | None = None, threshold: float | None = None) -> Finding:
     """A finding in the words for it."""
-    severity, reason, action = _WORDS[code]
+    severity, reason, action = WORDS[code]
     return Finding(code=code, severity=severity, reason=reason, action=action, value=value, threshold=threshold)
 
 

@@ -48,11 +48,6 @@ class Pictures:
             except OSError as error:
                 raise PicturesError(f"{folder}: the folder cannot be made ({error.strerror})") from error
 
-    @property
-    def wanted(self) -> bool:
-        """Whether anything is written at all."""
-        return bool(self._masks or self._overlays)
-
     def write(self, photo: Path, screened: Screened) -> None:
         """The pictures of one photo; nothing where the bundle has no outline. Raises PicturesError."""
         if screened.mask is None:

@@ -133,14 +133,16 @@ class Shown:
                 "The model sees little that worries it, and cannot rule cancer out. A mark that is harmful changes in "
                 "that time. See a doctor at once if it does, or if it bleeds, itches or worries you."
             )
-        if self.facts.quality.usable:
+        if not any(finding.severity == "refuse" for finding in self.facts.findings) and self.facts.quality.usable:
             return gettext("The model cannot tell whether this mark needs a doctor, so there is no result.")
         return gettext("This photo is not good enough to judge, so there is no result.")
 
     @property
     def quality(self) -> list[str]:
-        """What is wrong with the photo."""
-        return [gettext(reason) for reason in self.facts.quality.reasons]
+        """What is wrong with the photo, and what to do about it."""
+        said = [gettext(reason) for reason in self.facts.quality.reasons]
+        others = [finding for finding in self.facts.findings if finding.code != "quality"]
+        return said + [f"{gettext(finding.reason)} {gettext(finding.action)}" for finding in others]
 
     @property
     def risk_sentence(self) -> str:
