@@ -15,6 +15,7 @@ from epiluma.bundle import Bundle
 from epiluma.datasets import catalog, split
 from epiluma.evaluation import report
 from epiluma.evaluation.scorecard import Evaluation, score
+from epiluma.inference.outline import Outliner
 from epiluma.inference.screen import Screener
 from epiluma.inference.session import Session
 
@@ -33,9 +34,11 @@ def evaluation() -> Evaluation:
     return report.evaluate_file(TABLE)
 
 
-def test_known_answers_hold_and_the_size_is_within_15_mb(shipped: Bundle) -> None:
+def test_known_answers_hold_and_each_network_is_within_15_mb(shipped: Bundle) -> None:
     Session(shipped)
-    assert sum(len(data) for data in shipped.files.values()) <= 15e6
+    Outliner.of(shipped)
+    assert sorted(shipped.files) == ["model.onnx", "outline.onnx"]
+    assert max(len(data) for data in shipped.files.values()) <= 15e6
 
 
 def test_committed_run_belongs_to_the_bundle_and_to_the_split(shipped: Bundle) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from epiluma import bundle as bundles
 from epiluma.bundle import Bundle, Crop
 from epiluma.export.config import load as load_shipping
-from epiluma.export.outline import check
+from epiluma.export.outline import check, shown
 from epiluma.imaging.preprocess import lesion_box, to_square
 from epiluma.training import data, recipe
 from epiluma.training.centring import Followed
@@ -58,9 +58,19 @@ def test_what_does_not_go_together_is_refused(tmp_path: Path, outlining: Path, t
     shipping = msgspec.structs.replace(load_shipping(toml), outline="runs/masks")
     with pytest.raises(RecipeError, match=r"bundle.outline: leave it out"):
         check(recipe.load(toml, (following,)), shipping)
+    with pytest.raises(RecipeError, match=r"bundle.margin: the run was not trained to follow the lesion"):
+        check(recipe.load(toml), msgspec.structs.replace(load_shipping(toml), margin=0.1))
     without = bundles.write(tiny_bundle, tmp_path / "without")
     with pytest.raises(RecipeError, match="has no network that outlines the lesion"):
         data.load(recipe.load(toml, (f"data.centre.bundle={without}",)))
+
+
+def test_a_bundle_may_look_closer_than_training_did(tmp_path: Path, outlining: Path) -> None:
+    toml = make_project(tmp_path)
+    followed, shipping = recipe.load(toml, (f"data.centre.bundle={outlining}",)), load_shipping(toml)
+    assert shown(followed, shipping) == followed
+    near = shown(followed, msgspec.structs.replace(shipping, margin=0.1)).data.centre
+    assert near == Centre(bundle=str(outlining), margin=0.1)
 
 
 def test_a_bundle_that_crops_must_outline(tiny_bundle: Bundle) -> None:

@@ -50,6 +50,8 @@ class Shipping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Largest share of lesions with a photo too near the threshold to be judged; 0 judges all."""
     outline: str = ""
     """Folder of a finished run that segments the lesion, whose network ships beside this one."""
+    margin: Annotated[float, msgspec.Meta(ge=0, le=2)] | msgspec.UnsetType = msgspec.UNSET
+    """Around the lesion, where the run was trained to follow it (`data.centre`); unset, the margin of training."""
     variants: tuple[Format, ...] = ()
     """Further formats to ship beside the graph in fp32, such as `onnx-int8`."""
 

@@ -58,9 +58,22 @@ class Graph(nn.Module):
 
 
 def check(recipe: Recipe, shipping: Shipping) -> None:
-    """Raise RecipeError when a bundle would outline with another network than the one that training followed."""
+    """Raise RecipeError when a bundle would outline with another network than the one that training followed, and
+    for a margin around what was never followed.
+    """
+    if shipping.margin is not msgspec.UNSET and not isinstance(recipe.data.centre, Centre):
+        raise RecipeError("bundle.margin: the run was not trained to follow the lesion; say so in data.centre")
     if shipping.outline and isinstance(recipe.data.centre, Centre):
         raise RecipeError("bundle.outline: leave it out, as the outline of data.centre.bundle ships with this run")
+
+
+def shown(recipe: Recipe, shipping: Shipping) -> Recipe:
+    """The recipe with what the bundle's network is shown of each photo, which may be closer than in training."""
+    centre = recipe.data.centre
+    if isinstance(shipping.margin, msgspec.UnsetType) or not isinstance(centre, Centre):
+        return recipe
+    near = msgspec.structs.replace(centre, margin=shipping.margin)
+    return msgspec.structs.replace(recipe, data=msgspec.structs.replace(recipe.data, centre=near))
 
 
 def of(recipe: Recipe, shipping: Shipping) -> Outlined | None:

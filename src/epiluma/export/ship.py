@@ -146,7 +146,8 @@ def ship(recipe: Recipe, shipping: Shipping, run: Path, out: Path) -> Shipped:
     """
     outlines.check(recipe, shipping)
     networks.check(recipe, run)
-    corpus = data.load(recipe, needed=split.SHARES)
+    shown = outlines.shown(recipe, shipping)
+    corpus = data.load(shown, needed=split.SHARES)
     trained = networks.trained(recipe, corpus, run, shipping.epoch)
     outlined = outlines.of(recipe, shipping)
     outliner = Outliner(outlined.facts, outlined.graph) if outlined else None
@@ -205,7 +206,7 @@ def _bundle(
     files = {file: content for one in finished.values() for file, content in (one.files | one.statistics).items()}
     if outlined:
         files[outlined.facts.graph] = outlined.graph
-    centre = export.recipe.data.centre
+    centre = outlines.shown(export.recipe, export.shipping).data.centre
     bundle = bundles.build(
         manifest,
         files,
