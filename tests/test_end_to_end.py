@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from epiluma import bundle as bundles
+from epiluma import predictions
 from epiluma.cli import main
 from epiluma.datasets import split
 from epiluma.export.predict import PREDICTIONS
@@ -80,7 +81,21 @@ def test_screen_a_folder_with_the_exported_bundle(exported: Path, tmp_path: Path
     assert len(lines) == 6
     for line in map(json.loads, lines):
         assert line["bundle"]["id"] == bundles.load(exported).id
-        assert sum(line["probabilities"].values()) == pytest.approx(1)
+        refused = [finding["code"] for finding in line["findings"] if finding["severity"] == "refuse"]
+        assert sum(line["probabilities"].values()) == pytest.approx(0 if refused else 1)
+        assert (line["recommendation"]["level"] == "cannot_judge") == bool(refused)
+
+
+def test_a_screening_judges_the_photos_that_the_export_judged(exported: Path, tiny_run: tuple[Path, Path]) -> None:
+    table = predictions.read(tiny_run[1] / PREDICTIONS)
+    lines = epiluma("screen", tiny_run[0].parent / "data", "--bundle", exported, "--json").stdout.splitlines()
+    said = {Path(line["file"]).stem: line for line in map(json.loads, lines)}
+    found = [said[str(image_id)]["diagnosis"] for image_id in table.image_id]
+    expected = [table.header.codes[leaf] if leaf >= 0 else None for leaf in table.diagnosis]
+    assert len(found) > 30
+    assert sum(code is not None for code in expected) > 20
+    # The runtime goes from the photo to the network's size in one step, the export by way of the cache.
+    assert sum(a != b for a, b in zip(found, expected, strict=True)) <= 0.1 * len(found)
 
 
 def test_serve_the_exported_bundle(server: str) -> None:

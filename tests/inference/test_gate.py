@@ -183,7 +183,7 @@ def test_a_photo_of_224_pixels_is_not_too_small_and_one_of_90_is() -> None:
 
 
 def test_every_finding_says_what_and_what_to_do() -> None:
-    for code, (severity, reason, action) in gates._WORDS.items():
+    for code, (severity, reason, action) in gates.WORDS.items():
         if code != "quality":  # which brings its own words
             assert severity in {"refuse", "note"}
             assert reason.endswith(".")
