@@ -163,7 +163,7 @@ def _look(photo: Decoded, mask: Mask | str | None) -> Look:
     lesion = _shrunk(mask, frame) if isinstance(mask, np.ndarray) else estimate_lesion(frame, found)
     known = given or mask is None  # a mask that is named and cannot be used leaves a gap, and no guess in its place
     tone = skin_tone(frame, lesion, found)
-    grade = quality.grade_quality(photo.image, shorter_side=min(photo.width, photo.height))
+    grade = quality.grade_decoded(photo)
     measures = {
         "sharpness": grade.sharpness,
         "brightness": grade.brightness,

@@ -24,7 +24,7 @@ from epiluma.export.scored import Scored
 from epiluma.inference.outline import lesion_shares
 from epiluma.inference.session import known_input
 from epiluma.training import data
-from epiluma.training.centring import outlining
+from epiluma.training.centring import crop_of, outlining
 from epiluma.training.recipe import Centre, Recipe, RecipeError
 from epiluma.training.run import recipe_of
 
@@ -43,6 +43,8 @@ class Outlined(NamedTuple):
     graph: bytes
     table: segmentations.Segmentations | None
     """None of an outline that another bundle brought."""
+    crop: bundles.Crop | None = None
+    """Of what the network is shown, where training followed the outline."""
 
 
 class Graph(nn.Module):
@@ -78,10 +80,11 @@ def shown(recipe: Recipe, shipping: Shipping) -> Recipe:
 
 def of(recipe: Recipe, shipping: Shipping) -> Outlined | None:
     """The outline that ships: what training followed, else of the run that is named. Raises what `make` does."""
-    if isinstance(recipe.data.centre, Centre):
-        followed = outlining(recipe.data.centre)
+    if isinstance(centre := recipe.data.centre, Centre):
+        followed = outlining(centre)
         assert followed.manifest.outline is not None
-        return Outlined(followed.manifest.outline, followed.files[followed.manifest.outline.graph], None)
+        graph = followed.files[followed.manifest.outline.graph]
+        return Outlined(followed.manifest.outline, graph, None, crop_of(centre))
     return make(Path(shipping.outline), shipping.training_data) if shipping.outline else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -14,12 +14,11 @@ from epiluma import predictions
 from epiluma.bundle import Calibration, DecisionRule
 from epiluma.datasets import correlation, split
 from epiluma.datasets.record import Sample
-from epiluma.imaging.decode import decode_photo
 from epiluma.imaging.preprocess import normalise, resize_squares
-from epiluma.imaging.quality import SIDE, grade_quality
+from epiluma.imaging.quality import grade_decoded
 from epiluma.inference import decide
 from epiluma.inference.gate import check_photo
-from epiluma.inference.outline import Outliner
+from epiluma.inference.view import View
 from epiluma.models.registry import Input
 from epiluma.predictions import Predictions
 from epiluma.training.data import Corpus
@@ -37,8 +36,8 @@ class Scored:
     input: Input
     size: int
     """Side of the network's input, pixels."""
-    outliner: Outliner | None = None
-    """Finds the lesion, where the bundle will; the gate then looks at how it is framed."""
+    view: View = field(default_factory=lambda: View(None, None))
+    """The bundle's view of photos: where it outlines the lesion, the gate looks at how it is framed."""
 
     def pixels(self, part: str) -> npt.NDArray[np.float32]:
         """(n, 3, S, S) of one part, normalised."""
@@ -73,11 +72,16 @@ class Scored:
 
     @cached_property
     def _judged(self) -> dict[str, npt.NDArray[np.bool_]]:
-        corpus, least = self.corpus, max(SIDE, self.size)
+        samples = self.corpus.samples
         return {
-            part: np.array([_passes(corpus.samples[i].path, least, self.outliner) for i in corpus.parts[part]], bool)
-            for part in PARTS
+            part: np.array([self._passes(samples[i].path) for i in self.corpus.parts[part]], bool) for part in PARTS
         }
+
+    def _passes(self, path: Path) -> bool:
+        """Whether a photo file has the quality, the colours and the framing that the runtime asks for."""
+        photo = self.view.open(path.read_bytes(), self.size)
+        found = check_photo(photo.image, self.view.mask(photo.image), quality=grade_decoded(photo))
+        return not any(finding.severity == "refuse" for finding in found)
 
     @cached_property
     def audit(self) -> str:
@@ -150,11 +154,3 @@ def _subgroups(samples: list[Sample]) -> dict[str, npt.NDArray[np.str_]]:
     }
     columns |= {name: values for name, values in among.items() if len(set(values)) > 1}
     return {name: np.array(values) for name, values in columns.items()}
-
-
-def _passes(path: Path, least: int, outliner: Outliner | None) -> bool:
-    """Whether a photo file has the quality, the colours and the framing that the runtime asks for."""
-    decoded = decode_photo(path.read_bytes(), shorter_side=least)
-    quality = grade_quality(decoded.image, shorter_side=min(decoded.width, decoded.height))
-    mask = outliner.mask(decoded.image) if outliner else None
-    return not any(found.severity == "refuse" for found in check_photo(decoded.image, mask, quality=quality))

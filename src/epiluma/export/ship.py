@@ -32,10 +32,10 @@ from epiluma.export.variants.certificate import Judged
 from epiluma.inference import decide
 from epiluma.inference.outline import Outliner
 from epiluma.inference.session import Session, known_input
+from epiluma.inference.view import View
 from epiluma.predictions import Predictions
 from epiluma.training import data
-from epiluma.training.centring import crop_of
-from epiluma.training.recipe import Centre, Recipe, RecipeError
+from epiluma.training.recipe import Recipe, RecipeError
 
 GRAPH = "model.onnx"
 PARITY = "parity.json"
@@ -149,10 +149,10 @@ def ship(recipe: Recipe, shipping: Shipping, run: Path, out: Path) -> Shipped:
     shown = outlines.shown(recipe, shipping)
     corpus = data.load(shown, needed=split.SHARES)
     trained = networks.trained(recipe, corpus, run, shipping.epoch)
-    outlined = outlines.of(recipe, shipping)
-    outliner = Outliner(outlined.facts, outlined.graph) if outlined else None
+    outlined = outlines.of(shown, shipping)
+    view = View(Outliner(outlined.facts, outlined.graph), outlined.crop) if outlined else View(None, None)
     rule = fitting.decision_rule(shipping, corpus.taxonomy)
-    export = Export(recipe, shipping, rule, Scored(corpus, trained.input, shipping.size, outliner))
+    export = Export(recipe, shipping, rule, Scored(corpus, trained.input, shipping.size, view))
     graph, outputs, parity = _graph(export, trained)
     plain = export.finish(bundles.FP32, graph, outputs)
     if is_leaked(export.scored.audit):
@@ -206,13 +206,12 @@ def _bundle(
     files = {file: content for one in finished.values() for file, content in (one.files | one.statistics).items()}
     if outlined:
         files[outlined.facts.graph] = outlined.graph
-    centre = outlines.shown(export.recipe, export.shipping).data.centre
     bundle = bundles.build(
         manifest,
         files,
         scorecard=scorecard,
         outline=outlined.facts if outlined else None,
-        crop=crop_of(centre) if isinstance(centre, Centre) else None,
+        crop=outlined.crop if outlined else None,
     )
     for name in bundle.graphs:
         if bundle.using(name).manifest.graph.endswith(".onnx"):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from epiluma.imaging.measure.pieces import Mask, piece_sizes
+from epiluma.imaging.preprocess import centred_box
 
 Frame = npt.NDArray[np.uint8]
 """(SIDE, SIDE, 3) RGB."""
@@ -73,10 +74,7 @@ def measure_framing(mask: Mask) -> Framing:
 
 def measure_cover(photo: Image.Image, mask: Mask | None = None) -> Cover:
     """Measure an upright RGB photo; `mask` (h, w) has its size."""
-    side = min(photo.size)
-    left, top = (photo.width - side) / 2, (photo.height - side) / 2
-    box = (left, top, left + side, top + side)
-    frame = np.asarray(photo.resize((SIDE, SIDE), Image.Resampling.BOX, box=box))
+    frame = np.asarray(photo.resize((SIDE, SIDE), Image.Resampling.BOX, box=centred_box(*photo.size).corners))
     if mask is None:
         where = np.zeros((SIDE, SIDE), bool)
         where[SIDE // 4 : -SIDE // 4, SIDE // 4 : -SIDE // 4] = True

@@ -22,6 +22,11 @@ class Box(NamedTuple):
     top: float
     side: float
 
+    @property
+    def corners(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom, as Pillow has them."""
+        return self.left, self.top, self.left + self.side, self.top + self.side
+
 
 def centred_box(width: int, height: int) -> Box:
     """The largest centred square of a photo."""
@@ -64,9 +69,8 @@ def to_square(
 
     The centred one is the same region as "shorter side to `size`, then centre crop", in one resampling step.
     """
-    left, top, side = box or centred_box(*photo.size)
-    corners = (left, top, left + side, top + side)
-    return np.asarray(photo.resize((size, size), _RESAMPLING[interpolation], box=corners))
+    shown = box or centred_box(*photo.size)
+    return np.asarray(photo.resize((size, size), _RESAMPLING[interpolation], box=shown.corners))
 
 
 def resize_squares(squares: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:

@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 from PIL import Image
 
+from epiluma.imaging.decode import Decoded
 from epiluma.imaging.preprocess import to_square
 
 SIDE = 256
@@ -45,6 +46,11 @@ class QualityGrade(msgspec.Struct, frozen=True, kw_only=True):
     """Mean grey level, 0 to 255."""
     contrast: float
     """Standard deviation of the grey level, grey levels."""
+
+
+def grade_decoded(photo: Decoded) -> QualityGrade:
+    """Grade a photo as it was decoded, by the size that its file has."""
+    return grade_quality(photo.image, shorter_side=min(photo.width, photo.height))
 
 
 def grade_quality(photo: Image.Image, *, shorter_side: int | None = None) -> QualityGrade:

@@ -29,8 +29,6 @@ def explain(heat: Heat, code: str, mask: npt.NDArray[np.bool_] | None, box: Box)
 
 def _covered(mask: npt.NDArray[np.bool_], box: Box, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
     """(h, w) share of each cell of the square that is lesion."""
-    corners = (box.left, box.top, box.left + box.side, box.top + box.side)
-    covered = Image.fromarray(mask.astype(np.uint8) * 255).resize(
-        (shape[1], shape[0]), Image.Resampling.BOX, box=corners
-    )
+    whole = Image.fromarray(mask.astype(np.uint8) * 255)
+    covered = whole.resize((shape[1], shape[0]), Image.Resampling.BOX, box=box.corners)
     return np.asarray(covered, np.float32) / np.float32(255)

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from epiluma.bundle import Bundle, Manifest
-from epiluma.imaging.decode import MAX_BYTES, Decoded, PhotoError, decode_photo
+from epiluma.imaging.decode import MAX_BYTES, Decoded, PhotoError
 from epiluma.imaging.measure import Measurements, Scale, measure
 from epiluma.imaging.preprocess import Box, normalise
-from epiluma.imaging.quality import SIDE, QualityGrade, grade_quality
+from epiluma.imaging.quality import QualityGrade, grade_decoded
 from epiluma.inference.decide import diagnose, malignancy_risk, probabilities_from_logits
 from epiluma.inference.explain import Heat, explain, heat_of
 from epiluma.inference.gate import Gate, GateResult
@@ -50,7 +50,6 @@ class Screener:
         self.session = Session(bundle, provider=provider)
         self.view = View.of(bundle, provider=provider)
         self.gate = Gate(bundle)
-        self._shorter_side = max(SIDE, self.view.shorter_side(manifest.preprocessing.size))
         self._reference = BundleRef(
             id=bundle.id, name=manifest.name, modality=manifest.modality, licence=manifest.licence
         )
@@ -70,10 +69,10 @@ class Screener:
     ) -> Screened:
         """As `screen`, with the mask and the heat map. Raises PhotoError."""
         laps = _Laps()
-        decoded = decode_photo(data, shorter_side=self._shorter_side)
+        decoded = self.view.open(data, self.bundle.manifest.preprocessing.size)
         laps.end("decode")
         photo, manifest = decoded.image, self.bundle.manifest
-        quality = grade_quality(photo, shorter_side=min(decoded.width, decoded.height))
+        quality = grade_decoded(decoded)
         laps.end("gate")
         mask = self.view.mask(photo)
         box = self.view.box(photo, mask)

@@ -105,17 +105,14 @@ class Session:
 
         Raises UnusableOutput.
         """
-        output = over_views(partial(self._run, "logits"), batch, self.bundle.manifest.views)
-        if not np.isfinite(output).all():
-            raise UnusableOutput(f"{self.bundle.manifest.graph}: the network gave a value that is not a finite number")
-        return output
+        return self._finite(over_views(partial(self._run, "logits"), batch, self.bundle.manifest.views))
 
     def look(self, batch: npt.NDArray[np.float32]) -> Answer:
         """(n, 3, S, S) normalised float32 -> all that the graph gives. Raises UnusableOutput."""
         n, views = len(batch), self.bundle.manifest.views
         found = dict(zip(self.outputs, self._run_all(self.outputs, in_views(batch, views)), strict=True))
-        if not all(np.isfinite(values).all() for values in found.values()):
-            raise UnusableOutput(f"{self.bundle.manifest.graph}: the network gave a value that is not a finite number")
+        for values in found.values():
+            self._finite(values)
         logits, features, maps = found["logits"], found.get("features"), found.get("activations")
         return Answer(
             logits=logits.reshape(views, n, -1).mean(axis=0),
@@ -132,6 +129,11 @@ class Session:
         if "features" not in self.outputs:
             raise SessionError(f"{self.bundle.manifest.graph}: has no output `features`; export the run again")
         return self._run("features", batch)
+
+    def _finite(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        if not np.isfinite(values).all():
+            raise UnusableOutput(f"{self.bundle.manifest.graph}: the network gave a value that is not a finite number")
+        return values
 
     def _run(self, output: str, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return self._run_all([output], batch)[0]

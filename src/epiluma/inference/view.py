@@ -9,7 +9,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from epiluma.bundle import Bundle, Crop
+from epiluma.imaging.decode import Decoded, decode_photo
 from epiluma.imaging.preprocess import Box, centred_box, lesion_box, to_square
+from epiluma.imaging.quality import SIDE
 from epiluma.inference.outline import Outliner
 from epiluma.inference.session import DEFAULT_PROVIDER
 
@@ -29,6 +31,10 @@ class View:
         manifest = bundle.manifest
         outliner = Outliner.of(bundle, provider=provider) if manifest.outline else None
         return cls(outliner, manifest.crop, manifest.preprocessing.interpolation)
+
+    def open(self, data: bytes, size: int) -> Decoded:
+        """A photo's bytes decoded as far as its quality and a square of `size` need. Raises PhotoError."""
+        return decode_photo(data, shorter_side=max(SIDE, self.shorter_side(size)))
 
     def mask(self, photo: Image.Image) -> Mask | None:
         """(height, width) of an upright RGB photo, true on the lesion; None when nothing outlines it."""

@@ -14,8 +14,8 @@ from epiluma.bundle import Bundle
 from epiluma.datasets import manifest as manifests
 from epiluma.datasets import split as splits
 from epiluma.export.variants.network import VariantError
-from epiluma.imaging.decode import PhotoError, decode_photo
-from epiluma.imaging.quality import SIDE, grade_quality
+from epiluma.imaging.decode import PhotoError
+from epiluma.imaging.quality import grade_decoded
 from epiluma.inference.command import photo_files
 from epiluma.inference.view import View
 
@@ -86,10 +86,10 @@ def read(paths: Sequence[Path], bundle: Bundle, count: int, *, progress: Progres
 
 def _square(path: Path, view: View, size: int) -> npt.NDArray[np.uint8] | None:
     try:
-        photo = decode_photo(path.read_bytes(), shorter_side=max(SIDE, view.shorter_side(size)))
+        photo = view.open(path.read_bytes(), size)
     except (PhotoError, OSError):
         return None
-    if not grade_quality(photo.image, shorter_side=min(photo.width, photo.height)).usable:
+    if not grade_decoded(photo).usable:
         return None
     return view.square(photo.image, view.box(photo.image, view.mask(photo.image)), size)
 
