@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from epiluma.models import registry
 from epiluma.models.parts import within
 from epiluma.taxonomy import ISIC_2019, Taxonomy
-from epiluma.training import strided
+from epiluma.training import depthwise
 from epiluma.training.batches import Batch
 from epiluma.training.losses import ClassLoss, distillation_losses, mask_losses
 from epiluma.training.mixing import Mixed, mix
@@ -78,7 +78,7 @@ class Learner(lightning.LightningModule):
         self.recipe, self.steps_per_epoch = recipe, steps_per_epoch
         built = build(recipe, truth.taxonomy, recipe.model.weights or None)
         self.input, self.head, self.stages = built.input, built.head, built.stages
-        self.network = strided.ease(built.network).to(memory_format=torch.channels_last)
+        self.network = depthwise.ease(built.network).to(memory_format=torch.channels_last)
         self._check_phases()
         self.average: AveragedModel | None = None
         if recipe.optimiser.average:

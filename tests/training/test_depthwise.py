@@ -1,4 +1,4 @@
-"""Strided depthwise convolutions against the plain ones, outputs and gradients."""
+"""Eased depthwise convolutions against the plain ones, outputs and gradients."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
-from epiluma.training import strided
+from epiluma.training import depthwise
 
 
 def learned(layer: nn.Module, pixels: Tensor) -> tuple[Tensor, ...]:
@@ -32,7 +32,7 @@ def learned(layer: nn.Module, pixels: Tensor) -> tuple[Tensor, ...]:
     kernel=st.sampled_from([1, 3, 5]),
     padding=st.integers(0, 2),
     dilation=st.integers(1, 2),
-    stride=st.sampled_from([(2, 2), (2, 1), (3, 3)]),
+    stride=st.sampled_from([(1, 1), (2, 2), (2, 1), (3, 3)]),
     multiplier=st.integers(1, 2),
     bias=st.booleans(),
 )
@@ -51,8 +51,10 @@ def test_outputs_and_gradients_are_the_plain_layer_s(
     torch.manual_seed(0)
     if kind is nn.Conv2d and (kernel - 1) * dilation >= min(side) + 2 * padding:
         return  # no output
+    if kernel <= 3 and stride == (1, 1):
+        return  # quick as it is
     plain = kind(4, 4 * multiplier, kernel, stride, padding=padding, dilation=dilation, groups=4, bias=bias)
-    eased = strided.ease(copy.deepcopy(plain))
+    eased = depthwise.ease(copy.deepcopy(plain))
     assert type(eased) is not type(plain)
     pixels = torch.randn(2, 4, *side).to(memory_format=torch.channels_last)
     for mine, theirs in zip(learned(eased, pixels), learned(plain, pixels), strict=True):
@@ -60,16 +62,19 @@ def test_outputs_and_gradients_are_the_plain_layer_s(
         torch.testing.assert_close(mine, theirs, rtol=0.02, atol=0.02 * float(theirs.abs().max()))
 
 
-@pytest.mark.parametrize("name", ["mobilenetv2_100", "efficientnet_b0", "tf_efficientnet_b0"])
-def test_a_network_keeps_its_parameters_and_computes_every_second_output_only_to_learn(
-    name: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("name", "dense", "single"), [("mobilenetv2_100", 4, 0), ("efficientnet_b0", 2, 9), ("tf_efficientnet_b0", 2, 9)]
+)
+def test_a_network_keeps_its_parameters_and_computes_otherwise_only_to_learn(
+    name: str, dense: int, single: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
     network = timm.create_model(name, num_classes=3).eval()
     pixels = torch.randn(2, 3, 64, 64)
     before, names = network(pixels), list(network.state_dict())
-    eased = strided.ease(network)
-    assert sum(isinstance(layer, strided._Dense) for layer in eased.modules()) == 4
+    eased = depthwise.ease(network)
+    assert sum(isinstance(layer, depthwise._Dense) for layer in eased.modules()) == dense
+    assert sum(isinstance(layer, depthwise._Single) for layer in eased.modules()) == single
     assert list(eased.state_dict()) == names
     strides = []
     plain = torch.nn.functional.conv2d
@@ -78,7 +83,21 @@ def test_a_network_keeps_its_parameters_and_computes_every_second_output_only_to
     assert 1 not in strides
     with torch.autocast("cpu", torch.bfloat16):
         eased(pixels)
-    assert strides.count(1) == 4
+    assert strides.count(1) == dense
+
+
+@pytest.mark.parametrize("kind", [nn.Conv2d, Conv2dSame])
+def test_a_large_kernel_learns_in_fp32_and_answers_in_bf16(kind: type[nn.Conv2d]) -> None:
+    torch.manual_seed(0)
+    plain = kind(4, 4, 5, 1, padding=2, groups=4)
+    eased = depthwise.ease(copy.deepcopy(plain))
+    pixels = torch.randn(2, 4, 12, 12)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded, found = plain(pixels), eased(pixels.requires_grad_())
+    assert found.dtype == torch.bfloat16
+    exact = plain(pixels).bfloat16()
+    torch.testing.assert_close(found, exact, rtol=0, atol=0)
+    assert not torch.equal(rounded, exact)
 
 
 def test_others_stay_as_they_are() -> None:
@@ -86,9 +105,10 @@ def test_others_stay_as_they_are() -> None:
         nn.Conv2d(4, 4, 3, 2, padding=1),
         nn.Conv2d(4, 4, 3, 1, padding=1, groups=4),
         nn.Conv2d(4, 4, 2, 2, groups=4),
+        nn.Conv2d(4, 4, 5, 2, padding=2),
         nn.Conv2d(4, 4, 3, 2, padding="valid", groups=4),
         nn.Conv2d(4, 4, 3, 2, padding=1, padding_mode="reflect", groups=4),
         nn.Conv2d(1, 4, 3, 2, groups=1),
     ):
         kind = type(layer)
-        assert type(strided.ease(layer)) is kind
+        assert type(depthwise.ease(layer)) is kind
