@@ -19,7 +19,7 @@ from epiluma.imaging.preprocess import normalise, resize_squares
 from epiluma.models import registry
 from epiluma.taxonomy import ISIC_2019
 from epiluma.training import batches as drawing
-from epiluma.training import data, recipe, run, scoring
+from epiluma.training import data, recipe, run, scoring, usage
 from epiluma.training.batches import TrainingBatches
 from epiluma.training.data import Corpus
 from epiluma.training.learner import Learner, Truth
@@ -45,6 +45,12 @@ def test_the_log_has_one_line_an_epoch(tiny_run: Run) -> None:
         assert 0 < line["loss"] < 20
         assert all(0 <= line[name] <= 1 for name in ("balanced_accuracy_grouped", "malignant_auc", "score"))
     assert [line["seconds"] for line in lines] == sorted(line["seconds"] for line in lines)
+
+
+def test_readings_of_the_machine_name_their_phase(tiny_run: Run) -> None:
+    readings = usage.read(tiny_run[1] / usage.USAGE)
+    assert readings[-1].phase == "all"
+    assert {reading.phase for reading in readings} <= {"", "head", "all"}
 
 
 def test_a_run_says_what_made_it(tiny_run: Run) -> None:

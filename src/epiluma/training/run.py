@@ -71,7 +71,9 @@ def train(
         dirpath=folder, filename=Path(BEST).stem, monitor=SCORE, mode="max", enable_version_counter=False
     )
     last = ModelCheckpoint(dirpath=folder, filename=Path(CHECKPOINT).stem, enable_version_counter=False)
-    callbacks = [EpochOrder(batches), progress, validation, *tracking.callbacks(track, validation, recipe), best, last]
+    usage = Usage(folder / USAGE)
+    seen = [progress, PhaseInUse(usage, recipe), validation, *tracking.callbacks(track, validation, recipe)]
+    callbacks = [EpochOrder(batches), *seen, best, last]
     with quiet():
         trainer = _trainer(
             recipe,
@@ -87,7 +89,7 @@ def train(
                 f"optimiser.batch_size: {recipe.optimiser.batch_size} images cannot be shared by "
                 f"{trainer.world_size} processes"
             )
-        with Usage(folder / USAGE) if trainer.is_global_zero else contextlib.nullcontext():
+        with usage if trainer.is_global_zero else contextlib.nullcontext():
             fit(trainer, learner, batches, folder / CHECKPOINT)
     if trainer.is_global_zero:
         end = {"epochs": trainer.current_epoch, "reason": validation.stopped or "last epoch"}
@@ -126,6 +128,17 @@ class EpochOrder(Callback):
         """Before the first batch is drawn."""
         self.batches.epoch = trainer.current_epoch
         self.batches.rank, self.batches.processes = trainer.global_rank, trainer.world_size
+
+
+class PhaseInUse(Callback):
+    """Tells the readings of the machine which phase of the recipe they belong to."""
+
+    def __init__(self, usage: Usage, recipe: Recipe) -> None:
+        self.usage, self.recipe = usage, recipe
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Before the first batch."""
+        self.usage.phase = self.recipe.phase_at(trainer.current_epoch)[0].name
 
 
 def claim(folder: Path, recipe: Recipe) -> None:
