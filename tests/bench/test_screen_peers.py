@@ -11,6 +11,7 @@ from PIL import Image
 from epiluma.bench.screen import write_drawn
 from epiluma.bench.screen_peers import LARGE, enlarged, measure_peers
 from epiluma.bundle import Bundle
+from tests.conftest import with_outline
 
 
 @pytest.fixture(scope="module")
@@ -30,3 +31,9 @@ def test_each_task_has_its_peer_and_their_ratio(photo: bytes, tiny_bundle: Bundl
     for row in rows:
         assert row.ours_ms > 0
         assert row.speedup == pytest.approx(row.peer_ms / row.ours_ms, rel=0.02, abs=0.002)
+
+
+def test_a_bundle_that_outlines_has_its_network_timed_alone(photo: bytes, tiny_bundle: Bundle) -> None:
+    row = measure_peers(with_outline(tiny_bundle), photo, turns=1)[-1]
+    assert (row.task, row.peer) == ("photo to outline", "its network alone")
+    assert row.peer_ms > 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from statistics import median
 from time import perf_counter
 
@@ -43,7 +43,7 @@ def measure_peers(bundle: Bundle, photo: bytes, *, turns: int = TURNS) -> tuple[
     """
     screener, large = Screener(bundle), enlarged(photo)
     bare = _bare(bundle)
-    tasks: Sequence[tuple[str, Work, str, Work]] = (
+    tasks: list[tuple[str, Work, str, Work]] = [
         (
             "screening",
             lambda: screener.screen(photo, file="photo"),
@@ -62,7 +62,12 @@ def measure_peers(bundle: Bundle, photo: bytes, *, turns: int = TURNS) -> tuple[
             "Pillow, decoded in full",
             lambda: _tensor(Image.open(io.BytesIO(large)).convert("RGB"), bundle),
         ),
-    )
+    ]
+    if outliner := screener.view.outliner:
+        ready, square = known_input(0, outliner.facts.size), Image.open(io.BytesIO(photo)).convert("RGB")
+        tasks.append(
+            ("photo to outline", lambda: outliner.mask(square), "its network alone", lambda: outliner.logits(ready))
+        )
     return tuple(_in_turn(task, ours, peer, plain, turns) for task, ours, peer, plain in tasks)
 
 
