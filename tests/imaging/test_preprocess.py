@@ -70,6 +70,16 @@ def test_normalise_is_the_textbook_formula() -> None:
     np.testing.assert_allclose(found, expected, atol=2e-6)
 
 
+def test_normalise_leaves_its_input_and_rounds_as_one_expression_does() -> None:
+    squares = np.random.RandomState(1).randint(0, 256, (2, 7, 7, 3), dtype=np.uint8)
+    before, mean, std = squares.copy(), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    spread = np.asarray(std, np.float32)
+    scale, shift = 1 / (255 * spread), -np.asarray(mean, np.float32) / spread
+    expected = (squares.astype(np.float32) * scale + shift).transpose(0, 3, 1, 2)
+    np.testing.assert_array_equal(normalise(squares, mean=mean, std=std), expected)
+    np.testing.assert_array_equal(squares, before)
+
+
 def test_the_square_lies_around_the_lesion_with_its_margin() -> None:
     mask = np.zeros((300, 400), bool)
     mask[100:160, 40:140] = True

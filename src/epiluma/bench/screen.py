@@ -19,6 +19,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from epiluma.bench.screen_peers import Peer, measure_peers
 from epiluma.bundle import Bundle
 from epiluma.errors import EpilumaError
 from epiluma.imaging.decode import PhotoError
@@ -63,6 +64,8 @@ class ScreenBench(msgspec.Struct, frozen=True, kw_only=True):
     peak_memory_mb: float
     """Resident memory peak (VmHWM) of a fresh process that screens all photos."""
     onnxruntime_version: str
+    peers: tuple[Peer, ...]
+    """Parts of a screening of the first photo, each beside its plain counterpart."""
 
 
 class BenchError(EpilumaError):
@@ -77,7 +80,9 @@ def run(photos: Sequence[Path], *, bundle: Path | None, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(msgspec.json.encode(measured).decode() + "\n")
     else:
-        Console(highlight=False).print(render(measured), conditions(measured), sep="\n", soft_wrap=True)
+        Console(highlight=False).print(
+            render(measured), render_peers(measured), conditions(measured), sep="\n", soft_wrap=True
+        )
 
 
 def measure(paths: Sequence[Path], *, bundle: Path | None, source: str) -> ScreenBench:
@@ -87,6 +92,7 @@ def measure(paths: Sequence[Path], *, bundle: Path | None, source: str) -> Scree
         peak = _peak_memory(paths, bundle)
         opened = find_bundle(bundle)
         whole, bare, count = _time_in_turn(opened, list(_readable(paths)))
+        peers = measure_peers(opened, next(_readable(paths)))
     return ScreenBench(
         bundle=opened.id,
         photos=count,
@@ -98,6 +104,7 @@ def measure(paths: Sequence[Path], *, bundle: Path | None, source: str) -> Scree
         first_result_s=round(median(starts), 3),
         peak_memory_mb=round(peak, 1),
         onnxruntime_version=ort.__version__,
+        peers=peers,
     )
 
 
@@ -121,6 +128,16 @@ def render(measured: ScreenBench) -> Table:
     table.add_row("ratio", f"{measured.ratio:.2f}")
     table.add_row("process start to first result, s", f"{measured.first_result_s:.2f}")
     table.add_row("peak resident memory, MB", f"{measured.peak_memory_mb:.0f}")
+    return table
+
+
+def render_peers(measured: ScreenBench) -> Table:
+    """Each part of a screening beside its peer."""
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    for name in ("part", "ms", "peer", "ms", "times as fast"):
+        table.add_column(name, justify="left" if name in ("part", "peer") else "right")
+    for row in measured.peers:
+        table.add_row(row.task, f"{row.ours_ms:.2f}", row.peer, f"{row.peer_ms:.2f}", f"{row.speedup:.2f}")
     return table
 
 

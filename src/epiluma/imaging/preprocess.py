@@ -86,6 +86,7 @@ def normalise(
     """(n, S, S, 3) uint8 -> (n, 3, S, S) float32: values to [0, 1], minus mean, over standard deviation."""
     offset, spread = np.asarray(mean, np.float32), np.asarray(std, np.float32)
     scale, shift = 1 / (255 * spread), -offset / spread
-    channels_first = np.ascontiguousarray(squares.transpose(0, 3, 1, 2), dtype=np.float32)
-    result: npt.NDArray[np.float32] = channels_first * scale[:, None, None] + shift[:, None, None]
+    result: npt.NDArray[np.float32] = squares.transpose(0, 3, 1, 2).astype(np.float32, order="C")
+    result *= scale[:, None, None]  # in place: the same values as of one expression, without two more copies
+    result += shift[:, None, None]
     return result
