@@ -20,6 +20,7 @@ from epiluma.edge import own_wheel, wheels
 from epiluma.edge.self_test import EXPECTED, MODEL, PHOTOS, SUMS, WHEELS, record, sums_of
 from epiluma.errors import EpilumaError
 from epiluma.examples import example_photos
+from epiluma.inference.locate import licence_of
 from epiluma.inference.screen import Screener
 from epiluma.isic_api import write_whole
 
@@ -87,11 +88,10 @@ def _packed(bundle: Bundle) -> bytes:
 
 
 def _model_licence(bundle: Bundle) -> str:
-    manifest: Manifest = bundle.manifest
+    manifest = bundle.manifest
     use = "Non-commercial use only.\n" if manifest.non_commercial else ""
-    return (
-        f"{MODEL}: {manifest.name}, bundle {bundle.id}\nLicence: {manifest.licence}\n{use}\n{manifest.licence_note}\n"
-    )
+    named = f"{MODEL}: {manifest.name}, bundle {bundle.id}\nLicence: {manifest.licence}\n"
+    return f"{named}{use}\n{manifest.licence_note}\n\n{licence_of(bundle)}"
 
 
 def _filled(path: Path, facts: Mapping[str, str]) -> bytes:
