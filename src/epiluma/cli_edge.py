@@ -123,7 +123,7 @@ def run(
     stop = _stopped_by_signals()
     if not once:
         runner.run(stop)
-    elif not runner.run_once(stop, patience=3 * settle + 10):
+    elif not runner.run_once(stop, patience=2 * settle + 2):
         ctx.exit(1)
 
 

@@ -75,6 +75,9 @@ class Folder:
             if version in done or queue.has_seen(version):
                 self._done.add(version)
                 continue
+            if not path.is_file():
+                yield Closed(_shown(path), "The file cannot be opened (it is no plain file).")
+                continue
             self._since[version] = before.get(version, now)
             if now - self._since[version] < self._settle:
                 self.changing.append(_shown(path))
