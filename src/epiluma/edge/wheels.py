@@ -83,6 +83,6 @@ def _download(python: str, platform: str, folder: Path | None, into: Path) -> No
     except subprocess.TimeoutExpired as error:
         raise WheelError(f"pip did not get the wheels within {_TIMEOUT_S // 60} minutes") from error
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if "ERROR" in line or "Expected" in line or "Got" in line]
+        said = " ".join(line.strip() for line in done.stderr.splitlines() if not line.startswith("WARNING"))
         where = f"from {folder}" if folder else "from the package index; without a network, name a folder by --wheels"
-        raise WheelError(f"wheels for Python {python} on {platform} cannot be had {where}: {' '.join(said)[:600]}")
+        raise WheelError(f"wheels for Python {python} on {platform} cannot be had {where}: {said[:900]}")
