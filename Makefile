@@ -38,6 +38,10 @@ lock: .make/uv  ## pin the newest versions that pyproject.toml allows
 	$(UV) compile -q pyproject.toml --extra service $(LOCK) -o requirements/run.lock
 	$(UV) compile -q pyproject.toml --extra dev $(LOCK) -o requirements/dev.lock
 	echo "hatchling" | $(UV) compile -q - $(LOCK) -o requirements/build.lock
+	for python in 3.11 3.12 3.13; do $(UV) compile -q pyproject.toml $(EDGE) --python-version $$python \
+		-o src/epiluma/edge/locks/$$python.lock || exit 1; done
+EDGE := --constraints requirements/run.lock --python-platform x86_64-manylinux_2_28 --only-binary :all: \
+	--generate-hashes --no-emit-index-url --no-header --no-annotate
 LOCK := --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 clean:

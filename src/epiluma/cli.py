@@ -11,10 +11,12 @@ from epiluma import __version__
 from epiluma.cli_compare import compare
 from epiluma.cli_convert import convert
 from epiluma.cli_data import data
+from epiluma.cli_edge import edge
 from epiluma.cli_evaluate import evaluate
 from epiluma.cli_lab import choose, export, predict, train
 from epiluma.cli_search import search
 from epiluma.errors import EpilumaError
+from epiluma.inference.providers import CPU, PROVIDERS
 
 _PATHS = click.Path(path_type=Path)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -52,6 +54,9 @@ def main() -> None:
 @click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Processes; one per core for many photos when not given."
 )
+@click.option(
+    "--provider", type=click.Choice(list(PROVIDERS)), default=CPU, show_default=True, help="What the network runs on."
+)
 @click.option("--mm-per-pixel", type=float, metavar="MM", help="Size of a pixel on the skin: sizes in millimetres.")
 @click.option(
     "--symptom",
@@ -71,6 +76,7 @@ def screen(
     masks: Path | None,
     overlays: Path | None,
     workers: int | None,
+    provider: str,
     mm_per_pixel: float | None,
     symptoms: tuple[Any, ...],
 ) -> None:
@@ -91,11 +97,12 @@ def screen(
         symptoms=symptoms,
         scale=None if mm_per_pixel is None else given_scale(mm_per_pixel),
         workers=workers,
+        provider=provider,
     )
     ctx.exit(code)
 
 
-for command in (train, predict, export, convert, choose, evaluate, compare, search):
+for command in (train, predict, export, convert, choose, evaluate, compare, search, edge):
     main.add_command(command)
 main.add_command(data)
 

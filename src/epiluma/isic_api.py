@@ -11,17 +11,16 @@ import re
 import socket
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, parse_qs, urljoin, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import msgspec
 
 from epiluma import __version__
 from epiluma.errors import EpilumaError
+from epiluma.http_rules import BadAddress, check_scheme, parts_of, seconds_of
 from epiluma.imaging.containers import PhotoError, read_container
 from epiluma.imaging.decode import decode_photo
 
@@ -53,10 +52,6 @@ _OWN_HOSTS = ".isic-archive.com"
 
 class ArchiveError(EpilumaError):
     """The archive cannot be used now; the message says why."""
-
-
-class BadAddress(EpilumaError):
-    """An address that is not asked."""
 
 
 class Unusable(EpilumaError):
@@ -106,8 +101,8 @@ class Archive:
     def __init__(self, api: str = API, client: httpx.Client | None = None, *, attempts: int = 3) -> None:
         """`client` stays the caller's. Raises BadAddress, and ArchiveError when httpx is not installed."""
         self.api = api.rstrip("/")
-        self._home = _parts(self.api)
-        _check_scheme(self._home)
+        self._home = parts_of(self.api)
+        check_scheme(self._home)
         try:
             import httpx
         except ImportError as error:
@@ -189,8 +184,8 @@ class Archive:
     def _check(self, url: str) -> None:
         """Raise Unusable for an address that neither the user nor the archive may send us to."""
         try:
-            parts = _parts(url)
-            _check_scheme(parts)
+            parts = parts_of(url)
+            check_scheme(parts)
         except BadAddress as error:
             raise Unusable(str(error)) from error
         host = parts.hostname or ""
@@ -203,22 +198,10 @@ class _Busy(Exception):
     """The server asks to come back later."""
 
     def __init__(self, status: int, retry_after: str) -> None:
-        self.wait = _seconds(retry_after)
+        self.wait = seconds_of(retry_after)
         """Seconds that the server asks for; None when it does not say."""
         asks = f" and asks for a rest of {self.wait:.0f} s" if self.wait else ""
         super().__init__(f"it answered {status}{asks}")
-
-
-def _seconds(retry_after: str) -> float | None:
-    """Retry-After in seconds: a number, or a date."""
-    if retry_after.isdecimal():
-        return float(retry_after)
-    try:
-        moment = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
 def _body(answer: httpx.Response, limit: int, began: float) -> bytes:
@@ -231,29 +214,6 @@ def _body(answer: httpx.Response, limit: int, began: float) -> bytes:
         if time.monotonic() - began > DEADLINE_S:
             raise Refused(f"the answer took longer than {DEADLINE_S:.0f} s")
     return bytes(body)
-
-
-def _parts(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # raises for a port that is none
-    except ValueError as error:
-        raise BadAddress(f"{url.partition('?')[0]!r} is not an https address") from error
-    return parts
-
-
-def _check_scheme(parts: SplitResult) -> None:
-    """Raise BadAddress unless the address is https, or http on this machine."""
-    host = parts.hostname or ""
-    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))):
-        raise BadAddress(f"{parts._replace(query='', fragment='').geturl()!r} is not an https address")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _is_public(host: str) -> bool:

@@ -188,3 +188,8 @@ def test_every_finding_says_what_and_what_to_do() -> None:
             assert severity in {"refuse", "note"}
             assert reason.endswith(".")
             assert action.endswith(".")
+
+
+def test_a_measure_of_numpys_own_kind_can_be_written_as_json() -> None:
+    found = gates.finding("hair", np.float64(0.5), 0.25)
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Finding).value == 0.5

@@ -207,11 +207,6 @@ def test_nan_is_refused(tiny_bundle: Bundle) -> None:
         Session(with_graph(tiny_bundle, small_graph(divide=True)))
 
 
-def test_a_provider_that_is_not_here_is_named(tiny_bundle: Bundle) -> None:
-    with pytest.raises(SessionError, match=r"'AbacusProvider' is not available here; choose one of .*CPUExecution"):
-        Session(tiny_bundle, provider="AbacusProvider")
-
-
 def test_a_batch_of_the_wrong_shape_is_a_domain_error(tiny_bundle: Bundle) -> None:
     with pytest.raises(SessionError, match="could not be run"):
         Session(tiny_bundle).logits(np.zeros((1, 3, 16, 16), np.float32))

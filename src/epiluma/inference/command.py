@@ -21,6 +21,7 @@ from epiluma.inference.recommend import Symptom
 from epiluma.inference.report import HtmlReport, make_thumbnail
 from epiluma.inference.result import Screening, ScreeningError, to_json
 from epiluma.inference.screen import Screener
+from epiluma.inference.session import DEFAULT_PROVIDER
 from epiluma.inference.table import FILE_WIDTH, render_table, summary, tally
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
@@ -40,18 +41,22 @@ def screen_files(
     symptoms: Collection[Symptom] = (),
     scale: Scale | None = None,
     workers: int | None = None,
+    provider: str = DEFAULT_PROVIDER,
 ) -> int:
     """Screen every photo and print each result as it comes. Returns 1 when any file could not be read, else 0.
 
-    `workers` processes share the photos; unset, one per core when there are many. Raises BundleError, SessionError,
+    `workers` processes share the photos; unset, one per core when there are many, and one on any other `provider`
+    than the processor, since they would share the device. Raises BundleError, SessionError, ProviderError,
     ReportError, PicturesError and WorkerLost.
     """
-    screener = Screener(find_bundle(bundle))
+    screener = Screener(find_bundle(bundle), provider=provider)
     photos = list(photo_files(paths))
     if (masks or overlays) and screener.view.outliner is None:
         raise PicturesError(f"bundle {screener.bundle.manifest.name!r} outlines no lesion, so there is no picture")
     pictures = Pictures((p for p in photos if isinstance(p, Path)), masks=masks, overlays=overlays)
-    asked = Asked(bundle, pictures, tuple(symptoms), scale)
+    asked = Asked(bundle, pictures, tuple(symptoms), scale, provider)
+    if workers is None and provider != DEFAULT_PROVIDER:
+        workers = 1
     with ExitStack() as stack:
         stack.enter_context(_libraries_silenced())
         output = stack.enter_context(_Output(screener, photos, as_json=as_json))

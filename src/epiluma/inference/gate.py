@@ -189,7 +189,8 @@ def check_scope(
 def finding(code: Code, value: float | None = None, threshold: float | None = None) -> Finding:
     """A finding in the words for it."""
     severity, reason, action = WORDS[code]
-    return Finding(code=code, severity=severity, reason=reason, action=action, value=value, threshold=threshold)
+    plain = None if value is None else float(value)  # a number of numpy's own cannot be written as JSON
+    return Finding(code=code, severity=severity, reason=reason, action=action, value=plain, threshold=threshold)
 
 
 def _measured_framing(photo: Image.Image, mask: npt.NDArray[np.bool_]) -> Framing:

@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from epiluma import bundle as bundles
-from epiluma.bundle import Bundle, BundleError
+from epiluma.bundle import BUNDLE_ID, Bundle, BundleError
 
 VARIABLE = "EPILUMA_BUNDLE"
 GROUP = "epiluma.bundles"
@@ -31,6 +31,14 @@ def find_bundle(path: Path | None = None) -> Bundle:
         names = ", ".join(_label(entry) for entry in installed)
         raise BundleError("several bundles", f"{names} are installed; choose one with --bundle PATH or {VARIABLE}")
     return bundles.load(_path(installed[0]))
+
+
+def licence_of(bundle: Bundle) -> str:
+    """The licence that comes with the installed package that holds this very bundle; empty when there is none."""
+    for entry in entry_points(group=GROUP):
+        if entry.dist and (_path(entry) / BUNDLE_ID).read_text(encoding="ascii").strip() == bundle.id:
+            return entry.dist.read_text("licenses/LICENSE") or ""
+    return ""
 
 
 def _path(entry: EntryPoint) -> Path:

@@ -18,6 +18,7 @@ from epiluma.inference.pictures import Pictures
 from epiluma.inference.recommend import Symptom
 from epiluma.inference.result import Screening, ScreeningError
 from epiluma.inference.screen import Screener
+from epiluma.inference.session import DEFAULT_PROVIDER
 
 WORTH_IT = 24
 """Photos per process below which starting it takes longer than it saves."""
@@ -35,6 +36,7 @@ class Asked(NamedTuple):
     pictures: Pictures
     symptoms: tuple[Symptom, ...] = ()
     scale: Scale | None = None
+    provider: str = DEFAULT_PROVIDER
 
 
 def cores() -> int:
@@ -90,7 +92,7 @@ def _open(asked: Asked, bundle_id: str) -> None:
     bundle = find_bundle(asked.bundle)
     if bundle.id != bundle_id:
         raise BundleError(bundle.manifest.name, "was changed while photos were being screened with it; start again")
-    _worker.append(_Worker(Screener(bundle), asked))
+    _worker.append(_Worker(Screener(bundle, provider=asked.provider), asked))
 
 
 def _screen(photo: Path) -> Screening | ScreeningError:

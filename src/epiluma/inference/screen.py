@@ -44,7 +44,7 @@ class Screener:
     """One bundle, opened and checked, that screens photo after photo on one thread."""
 
     def __init__(self, bundle: Bundle, *, provider: str = DEFAULT_PROVIDER) -> None:
-        """Open the networks. Raises SessionError, KnownAnswerMismatch, and BundleError."""
+        """Open the networks. Raises SessionError, ProviderError, KnownAnswerMismatch, and BundleError."""
         manifest = bundle.manifest
         self.bundle = bundle
         self.session = Session(bundle, provider=provider)

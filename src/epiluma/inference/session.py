@@ -13,10 +13,11 @@ import onnxruntime as ort
 from epiluma.bundle import Bundle
 from epiluma.errors import EpilumaError
 from epiluma.inference.decide import probabilities_from_logits
+from epiluma.inference.providers import CPU, ask_for, check_used
 
 TOLERANCE = 1e-3
 """Largest difference of a known-answer probability that is accepted: fp32 on another processor differs by 1e-5."""
-DEFAULT_PROVIDER = "CPUExecutionProvider"
+DEFAULT_PROVIDER = CPU
 _GRID = 8
 
 
@@ -91,7 +92,7 @@ class Session:
     """onnxruntime on one thread, so that one process per core scales; (n, 3, S, S) float32 -> (n, leaves)."""
 
     def __init__(self, bundle: Bundle, *, provider: str = DEFAULT_PROVIDER) -> None:
-        """Build the graph and check it. Raises SessionError, or KnownAnswerMismatch."""
+        """Build the graph and check it. Raises SessionError, ProviderError, or KnownAnswerMismatch."""
         self.bundle = bundle
         self.provider = provider
         self.size = bundle.manifest.preprocessing.size
@@ -171,19 +172,20 @@ def _turned_back(maps: npt.NDArray[np.float32], views: int) -> npt.NDArray[np.fl
 
 
 def open_graph(graph: bytes, name: str, provider: str) -> ort.InferenceSession:
-    """A graph on one thread. Raises SessionError, naming the graph or the providers that there are."""
-    available = ort.get_available_providers()
-    if provider not in available:
-        raise SessionError(f"provider {provider!r} is not available here; choose one of {', '.join(available)}")
+    """A graph on one thread and the provider of that name in PROVIDERS. Raises SessionError and ProviderError."""
     options = ort.SessionOptions()
+    names = ask_for(provider, options)
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = 3
     try:
-        return ort.InferenceSession(graph, options, providers=[provider])
+        session = ort.InferenceSession(graph, options, providers=names)
     except Exception as error:  # onnxruntime's own exception classes have no common base but Exception
         raise SessionError(f"{name}: onnxruntime cannot load it ({error})") from error
+    check_used(session, provider)
+    session.disable_fallback()
+    return session
 
 
 def _check_shape(bundle: Bundle, session: ort.InferenceSession) -> None:
