@@ -102,8 +102,9 @@ def test_missing_and_added_files_are_named(unpacked: Path) -> None:
 
 def resum(folder: Path) -> None:
     """Make the checksums right again, to get at what comes after them."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     lines = subprocess.run(
-        ["sha256sum", *sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and p.name != SUMS)],
+        ["sha256sum", *(name for name in names if name != SUMS)],
         cwd=folder, capture_output=True, text=True, check=True,
     ).stdout.splitlines()  # fmt: skip
     (folder / SUMS).write_bytes(sums_of({name: digest for digest, name in (line.split("  ") for line in lines)}))
