@@ -138,11 +138,18 @@ def choose(
 
     from epiluma.export import choose as choices
     from epiluma.export import config as configs
+    from epiluma.export import outline as outlines
     from epiluma.training import recipe as recipes
 
-    recipe = recipes.load(config, overrides)
-    folder, sizes = folder or Path("runs") / recipe.name, sizes or (configs.load(config).size,)
-    found = choices.compare(recipe, folder, epochs=epochs or ("best", "last"), sizes=sizes, views=views or (1, 4))
+    recipe, shipping = recipes.load(config, overrides), configs.load(config)
+    found = choices.compare(
+        recipe,
+        folder or Path("runs") / recipe.name,
+        shown=outlines.shown(recipe, shipping),
+        epochs=epochs or ("best", "last"),
+        sizes=sizes or (shipping.size,),
+        views=views or (1, 4),
+    )
     if as_json:
         for choice in found:
             click.echo(msgspec.json.encode(choice))

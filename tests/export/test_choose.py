@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from epiluma.export import choose
-from epiluma.training import recipe, run
+from epiluma.training import data, recipe, run
 
 
 def test_the_run_s_own_size_gives_the_figures_of_its_log(tiny_run: tuple[Path, Path]) -> None:
@@ -28,3 +29,14 @@ def test_all_combinations_are_compared_best_first(tiny_run: tuple[Path, Path]) -
     for choice in found:
         assert choice.score == pytest.approx((choice.balanced_accuracy_grouped + choice.malignant_auc) / 2)
     assert choose.render(found).row_count == 4
+
+
+def test_what_the_bundle_is_to_be_shown_is_what_is_compared(tiny_run: tuple[Path, Path]) -> None:
+    toml, folder = tiny_run
+    settings = recipe.load(toml)
+    (whole,) = choose.compare(settings, folder, epochs=("last",), sizes=(48,), views=(1,))
+    corpus = data.load(settings)
+    left_out = corpus.samples[corpus.parts["validation"][0]].image_id
+    fewer = msgspec.structs.replace(settings, data=msgspec.structs.replace(settings.data, exclude=(left_out,)))
+    (found,) = choose.compare(settings, folder, shown=fewer, epochs=("last",), sizes=(48,), views=(1,))
+    assert found.images == whole.images - 1

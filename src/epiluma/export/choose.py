@@ -38,13 +38,18 @@ def compare(
     recipe: Recipe,
     run: Path,
     *,
+    shown: Recipe | None = None,
     epochs: Sequence[Epoch],
     sizes: Sequence[int],
     views: Sequence[Views],
     progress: Progress | None = None,
 ) -> list[Choice]:
-    """Every combination, best score first. Raises RecipeError when `run` is not a finished run of the recipe."""
-    corpus = data.load(recipe)
+    """Every combination, best score first. Raises RecipeError when `run` is not a finished run of the recipe.
+
+    `shown` is the recipe with what the bundle's network is to be shown of each photo, where that is not what training
+    showed (epiluma.export.outline.shown).
+    """
+    corpus = data.load(shown or recipe)
     indices = corpus.parts["validation"]
     combinations = [(epoch, size, v) for epoch in epochs for size in sizes for v in views]
     choices = []
@@ -55,8 +60,8 @@ def compare(
         figures = scoring.class_figures(
             (found - trained.offset).astype(np.float32), corpus.labels[indices], corpus.shares("train"), corpus.taxonomy
         )
-        shown = {name: value for name, value in figures.items() if name in Choice.__struct_fields__}
-        choices.append(Choice(epoch=epoch, size=size, views=count, images=len(indices), **shown))
+        chosen = {name: value for name, value in figures.items() if name in Choice.__struct_fields__}
+        choices.append(Choice(epoch=epoch, size=size, views=count, images=len(indices), **chosen))
         if progress:
             progress(done, len(combinations))
     return sorted(choices, key=lambda choice: -choice.score)
