@@ -17,7 +17,7 @@ from epiluma.bundle import Bundle
 from epiluma.imaging.preprocess import normalise, to_square
 from epiluma.imaging.quality import SIDE
 from epiluma.inference.screen import Screener
-from epiluma.inference.session import known_input, open_graph
+from epiluma.inference.session import DEFAULT_PROVIDER, known_input, open_graph
 
 LARGE = (4000, 3000)
 """Pixels of a 12-megapixel photo."""
@@ -94,7 +94,7 @@ def _in_turn(task: str, ours: Work, peer: str, plain: Work, turns: int) -> Peer:
 
 def _bare(bundle: Bundle) -> Work:
     """All of the bundle's networks on ready tensors, with as many views as a screening has."""
-    manifest, provider = bundle.manifest, "CPUExecutionProvider"
+    manifest, provider = bundle.manifest, DEFAULT_PROVIDER
     size, outline = manifest.preprocessing.size, manifest.outline
     sessions: list[tuple[ort.InferenceSession, npt.NDArray[np.float32]]] = [
         (open_graph(bundle.graph, manifest.graph, provider), np.repeat(known_input(0, size), manifest.views, axis=0))
