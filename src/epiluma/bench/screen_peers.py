@@ -15,7 +15,6 @@ from PIL import Image
 
 from epiluma.bundle import Bundle
 from epiluma.imaging.preprocess import normalise, to_square
-from epiluma.imaging.quality import SIDE
 from epiluma.inference.screen import Screener
 from epiluma.inference.session import DEFAULT_PROVIDER, known_input, open_graph
 
@@ -94,21 +93,21 @@ def _in_turn(task: str, ours: Work, peer: str, plain: Work, turns: int) -> Peer:
 
 def _bare(bundle: Bundle) -> Work:
     """All of the bundle's networks on ready tensors, with as many views as a screening has."""
-    manifest, provider = bundle.manifest, DEFAULT_PROVIDER
-    size, outline = manifest.preprocessing.size, manifest.outline
+    manifest, outline = bundle.manifest, bundle.manifest.outline
+    ready = np.repeat(known_input(0, manifest.preprocessing.size), manifest.views, axis=0)
     sessions: list[tuple[ort.InferenceSession, npt.NDArray[np.float32]]] = [
-        (open_graph(bundle.graph, manifest.graph, provider), np.repeat(known_input(0, size), manifest.views, axis=0))
+        (open_graph(bundle.graph, manifest.graph, DEFAULT_PROVIDER), ready)
     ]
     if outline:
         sessions.append(
-            (open_graph(bundle.files[outline.graph], outline.graph, provider), known_input(0, outline.size))
+            (open_graph(bundle.files[outline.graph], outline.graph, DEFAULT_PROVIDER), known_input(0, outline.size))
         )
     return lambda: [session.run(None, {"image": tensor}) for session, tensor in sessions]
 
 
 def _draft(photo: bytes, screener: Screener) -> Image.Image:
     """Decoded by Pillow at the scale at which a screening decodes."""
-    side = 2 * max(SIDE, screener.view.shorter_side(screener.session.size))
+    side = 2 * screener.view.decoded_side(screener.session.size)
     with Image.open(io.BytesIO(photo)) as picture:
         picture.draft("RGB", (side, side))
         picture.load()

@@ -34,7 +34,11 @@ class View:
 
     def open(self, data: bytes, size: int) -> Decoded:
         """A photo's bytes decoded as far as its quality and a square of `size` need. Raises PhotoError."""
-        return decode_photo(data, shorter_side=max(SIDE, self.shorter_side(size)))
+        return decode_photo(data, shorter_side=self.decoded_side(size))
+
+    def decoded_side(self, size: int) -> int:
+        """Of a photo's shorter side, pixels: as many as its quality and a square of `size` need."""
+        return max(SIDE, self.shorter_side(size))
 
     def mask(self, photo: Image.Image) -> Mask | None:
         """(height, width) of an upright RGB photo, true on the lesion; None when nothing outlines it."""
