@@ -116,19 +116,21 @@ class Abstention(Record, frozen=True, kw_only=True):
     lesions: int
 
 
-class Scope(Record, frozen=True, kw_only=True):
+class Scope(Record, frozen=True, kw_only=True, omit_defaults=True):
     """How unlike the training part a photo looks to the network, and from where on it is refused.
 
     score = sqrt(D / components + residual_weight * R / residual) + energy_weight * (E - energy_mean) / energy_spread,
-    with D the squared Mahalanobis distance of the features to the nearest diagnosis within the first principal
+    with D the squared Mahalanobis distance of an output to the nearest diagnosis within its first principal
     components, R the squared length of what these leave over, and E the energy of the logits.
     """
 
+    output: Literal["features", "textures"] = "features"
+    """Which of the graph's outputs the statistics are of."""
     file: str
     """Little-endian float32, one array after the other: mean (features), basis (components, features), whitener
     (components, components), centres (centres, components)."""
     features: Annotated[int, msgspec.Meta(ge=1)]
-    """Length d of the graph's output `features`."""
+    """Length d of that output."""
     components: Annotated[int, msgspec.Meta(ge=1)]
     centres: Annotated[int, msgspec.Meta(ge=1)]
     """Diagnoses with images enough for a centre."""

@@ -117,14 +117,33 @@ def test_the_features_are_what_the_last_layer_reads(exported: tuple[graphs.Shipp
 @pytest.mark.parametrize("name", ["mobilenetv2", "resnet34"])
 def test_the_activations_add_up_to_the_logits(name: str) -> None:
     network = make_network(name)
-    assert network.outputs == ["logits", "features", "activations"]
+    assert network.outputs == ["logits", "features", "textures", "activations"]
     with torch.inference_mode():
-        logits, features, activations = network(torch.from_numpy(batch(3)))
+        logits, features, _, activations = network(torch.from_numpy(batch(3)))
         plain = network.backbone(torch.from_numpy(batch(3)))
     torch.testing.assert_close(features, plain, atol=1e-4, rtol=1e-4)
     assert activations.shape == (3, LEAVES, 2, 2)
     constant = network.classifier.bias + network.log_prior
     torch.testing.assert_close(activations.mean((2, 3)) + constant, logits, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "ends"), [("mobilenetv2", ("blocks.2", "blocks.4")), ("resnet34", ("layer2", "layer3"))]
+)
+def test_the_textures_are_mean_and_spread_of_the_maps_at_an_eighth_and_a_sixteenth(
+    name: str, ends: tuple[str, str]
+) -> None:
+    network, maps = make_network(name), {}
+    for end in ends:
+        network.backbone.get_submodule(end).register_forward_hook(
+            lambda module, given, found, end=end: maps.update({end: found.double().numpy()})
+        )
+    with torch.inference_mode():
+        textures = network(torch.from_numpy(batch(3)))[2].numpy()
+    assert [maps[end].shape[2:] for end in ends] == [(SIZE // 8, SIZE // 8), (SIZE // 16, SIZE // 16)]
+    places = [maps[end].reshape(3, maps[end].shape[1], -1) for end in ends]
+    expected = np.concatenate([*(one.mean(axis=2) for one in places), *(one.std(axis=2) for one in places)], axis=1)
+    np.testing.assert_allclose(textures, expected, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["convnext", "vit"])
@@ -149,7 +168,13 @@ def test_the_graph_is_whole_in_itself(exported: tuple[graphs.Shipped, bytes]) ->
     assert [imported.domain for imported in model.opset_import] == [""]
     assert model.opset_import[0].version == graphs.OPSET
     (image,), outputs = model.graph.input, model.graph.output
-    assert (image.name, *(output.name for output in outputs)) == ("image", "logits", "features", "activations")
+    assert (image.name, *(output.name for output in outputs)) == (
+        "image",
+        "logits",
+        "features",
+        "textures",
+        "activations",
+    )
     assert [d.dim_value for d in image.type.tensor_type.shape.dim] == [0, 3, SIZE, SIZE]
     assert image.type.tensor_type.shape.dim[0].dim_param != ""
 

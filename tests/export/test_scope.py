@@ -155,3 +155,30 @@ def test_a_corpus_is_looked_at_part_by_part(monkeypatch: pytest.MonkeyPatch) -> 
     assert data == same
     score = ScopeScorer(scope, data)(expected[1].features, expected[1].logits)
     assert (within["calibration"] == (score <= scope.threshold)).all()
+
+
+def test_a_rare_diagnosis_that_spreads_its_own_way_is_within_the_scope() -> None:
+    """By images the common diagnosis alone would say what is far."""
+    random = np.random.default_rng(0)
+
+    def draw(common: int, rare: int) -> tuple[Seen, np.ndarray]:
+        usual = random.normal(0, 1, (common, 4)) * (1, 1, 0.05, 0.05)
+        other = random.normal(0, 1, (rare, 4)) * (0.05, 0.05, 1, 1) + 20
+        rows = np.concatenate([usual, other]).astype(np.float32)
+        return Seen(rows, np.zeros((len(rows), 2), np.float32)), np.repeat([0, 1], [common, rare])
+
+    training, diagnosis = draw(970, 30)
+    calibration, held_out = draw(388, 12)
+    scope, data = fit_scope(training, diagnosis, calibration, np.arange(400), shape=Shape(4, 0.0, 0.0), max_share=0.025)
+    refused = ScopeScorer(scope, data)(*calibration) > scope.threshold
+    assert refused.sum() == 10
+    assert refused[held_out == 1].mean() <= 0.25
+
+
+def test_statistics_are_of_the_textures_where_a_graph_gives_them() -> None:
+    given = {"logits": np.zeros((2, 3)), "features": np.ones((2, 4)), "textures": np.full((2, 5), 2.0)}
+    seen_ = look(lambda batch: given, [np.zeros((2, 3, 8, 8), np.float32)])
+    assert seen_.features.shape == (2, 5)
+    assert scopes.output_of(["logits", "features"]) == "features"
+    with pytest.raises(ValueError, match="no output `features`"):
+        scopes.output_of(["logits"])

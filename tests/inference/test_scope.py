@@ -49,7 +49,8 @@ def test_distances_are_those_of_scikit_learn_and_scipy(fitted: tuple[Scope, byte
     pca = PCA(K, svd_solver="full").fit(training.features.astype(np.float64))
     inside, projected = pca.transform(training.features.astype(np.float64)), pca.transform(asked.features)
     centres = np.stack([inside[leaf == k].mean(axis=0) for k in range(LEAVES)])
-    inverse = EmpiricalCovariance(assume_centered=True).fit(inside - centres[leaf]).precision_
+    own = [EmpiricalCovariance(assume_centered=True).fit(inside[leaf == k] - centres[k]) for k in range(LEAVES)]
+    inverse = np.linalg.inv(np.mean([one.covariance_ for one in own], axis=0))
     expected = [min(mahalanobis(row, centre, inverse) ** 2 for centre in centres) for row in projected]
     rest = asked.features - pca.inverse_transform(projected)
     nearest, left_over = distances(asked.features, read_statistics(*fitted))

@@ -99,13 +99,13 @@ def measure(sources: Sources, limits: Limits, *, bundle: Bundle) -> GateBench:
     fits: dict[Shape, Fitted] = {}
     for width in sorted({shape.components for shape in CANDIDATES}):
         first = Shape(width, 0.0, 0.0)
-        scope, data = scopes.fit_scope(training, leaves, calibration, lesions, shape=first)
+        scope, data = scopes.fit_scope(training, leaves, calibration, lesions, output=eye.output, shape=first)
         for shape in (shape for shape in CANDIDATES if shape.components == width):
             facts = scopes.weighted(scope, data, shape, calibration, lesions)
             score = ScopeScorer(facts, data)
             elsewhere = float((score(*tuning) > facts.threshold).mean()) if tuning else 0.0
             fits[shape] = Fitted(facts, score(*inside), elsewhere, {name: score(*one) for name, one in seen.items()})
-    scope, data = scopes.fit_scope(training, leaves, calibration, lesions, shape=CHOSEN)
+    scope, data = scopes.fit_scope(training, leaves, calibration, lesions, output=eye.output, shape=CHOSEN)
     shipped = scopes.with_scope(bundle, scope, data)
     return GateBench(
         bundle=bundle.id,

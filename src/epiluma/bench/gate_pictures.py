@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 
 from epiluma.bundle import Bundle
 from epiluma.datasets.record import Sample
-from epiluma.export.scope import Seen
+from epiluma.export.scope import Output, Seen, output_of
 from epiluma.imaging.decode import decode_photo
 from epiluma.imaging.preprocess import normalise, to_square
 from epiluma.imaging.synthetic.outside import SIDE, as_file, draw_outside
@@ -31,8 +31,10 @@ class Eye:
         """Raises SessionError, also when the graph gives no features."""
         self._facts, self._view = bundle.manifest, View.of(bundle)
         self._session = open_graph(bundle.graph, bundle.manifest.graph, DEFAULT_PROVIDER)
-        if "features" not in [value.name for value in self._session.get_outputs()]:
-            raise SessionError(f"{bundle.manifest.graph}: has no output `features`; export the run again")
+        try:
+            self.output: Output = output_of([value.name for value in self._session.get_outputs()])
+        except ValueError as error:
+            raise SessionError(f"{bundle.manifest.graph}: {error}; export the run again") from error
 
     def seen(self, photos: Iterator[Image.Image]) -> Seen:
         """Features and logits of photos as they are."""
@@ -56,7 +58,7 @@ class Eye:
         return normalise(square[None], mean=spec.mean, std=spec.std)
 
     def _run(self, batch: npt.NDArray[np.float32]) -> Seen:
-        features, logits = self._session.run(["features", "logits"], {"image": batch})
+        features, logits = self._session.run([self.output, "logits"], {"image": batch})
         return Seen(features.reshape(len(batch), -1), logits)
 
 

@@ -18,6 +18,8 @@ from torch.nn import functional
 from epiluma.inference.session import over_views
 
 OPSET = 18
+_TEXTURED = (8, 16)
+"""How much smaller than the input the maps are whose textures a graph gives."""
 _PROBE = 96
 """Side of the image on which a network shows how it pools; no registered one needs a larger."""
 
@@ -27,8 +29,10 @@ class Shipped(nn.Module):
 
     Beside them it gives what its last layer reads: the pooled features, by which photos are compared. Where these are
     the mean of the last feature map, it gives the map of class activations (Zhou et al. 2016, arXiv:1512.04150): how
-    much each place adds to each logit, exactly, as mean and linear layer can be swapped. And the masks of a network
-    that segments as well.
+    much each place adds to each logit, exactly, as mean and linear layer can be swapped; and the textures: mean and
+    standard deviation of each channel of the maps at 1/8 and 1/16 of the input's side, which a training on lesions
+    leaves broader than the pooled features, so that they tell what is no photo of skin. And the masks of a network that
+    segments as well.
     """
 
     log_prior: Tensor
@@ -40,20 +44,40 @@ class Shipped(nn.Module):
         self.backbone.set_submodule(head, nn.Identity())
         self.register_buffer("log_prior", log_prior.float())
         self.explains = not masks and isinstance(self.classifier, nn.Linear) and _pools_by_mean(self.backbone)
-        self.outputs = ["logits", "features", *["activations"] * self.explains, *["masks"] * masks]
+        self.stages = _stages(self.backbone) if self.explains else []
+        extra = {"textures": bool(self.stages), "activations": self.explains, "masks": masks}
+        self.outputs = ["logits", "features", *(name for name, given in extra.items() if given)]
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """(n, 3, S, S) normalised -> (n, leaves) logits, (n, d) features and, where the network has them,
-        (n, leaves, h, w) activations or (n, K, S, S) masks. A logit is the mean of its activations plus a constant.
+        (n, t) textures, (n, leaves, h, w) activations or (n, K, S, S) masks. A logit is the mean of its activations
+        plus a constant.
         """
         if self.explains:
             assert isinstance(self.classifier, nn.Linear)
-            maps = self.backbone.forward_features(image)
+            maps, textures = self._maps(image)
             features = maps.mean((2, 3))
             activations = functional.conv2d(maps, self.classifier.weight[:, :, None, None])
-            return self.classifier(features) + self.log_prior, features, activations
+            return self.classifier(features) + self.log_prior, features, *textures, activations
         features, *masks = found if isinstance(found := self.backbone(image), tuple) else (found,)
         return (self.classifier(features) + self.log_prior, features, *masks)[: len(self.outputs)]
+
+    def _maps(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The last feature maps, and the textures where the network has stages for them."""
+        if not self.stages:
+            return self.backbone.forward_features(image), []
+        maps, stages = self.backbone.forward_intermediates(image, indices=self.stages)
+        means = [stage.mean((2, 3), keepdim=True) for stage in stages]
+        spreads = [(stage - mean).square().mean((2, 3)).sqrt() for stage, mean in zip(stages, means, strict=True)]
+        return maps, [torch.cat([*(mean.flatten(1) for mean in means), *spreads], dim=1)]
+
+
+def _stages(backbone: Any) -> list[int]:
+    """Which of a timm network's stages end at 1/8 and 1/16 of its input's side; none where it has not just one each."""
+    if not hasattr(backbone, "forward_intermediates"):
+        return []
+    sides = [stage["reduction"] for stage in backbone.feature_info]
+    return [sides.index(side) for side in _TEXTURED] if all(sides.count(side) == 1 for side in _TEXTURED) else []
 
 
 def _pools_by_mean(backbone: Any) -> bool:
@@ -110,7 +134,7 @@ def to_onnx(network: Shipped | Outliner, size: int) -> bytes:
     """One self-contained ONNX graph for any n.
 
     `image` (n, 3, size, size) float32 -> the network's `outputs`: `logits` (n, leaves), `features` (n, d),
-    `activations` (n, leaves, h, w), `masks` (n, K, size, size).
+    `textures` (n, t), `activations` (n, leaves, h, w), `masks` (n, K, size, size).
     """
     image = torch.zeros(2, 3, size, size)
     batch = torch.export.Dim("n", min=1, max=4096)

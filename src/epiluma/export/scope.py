@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -42,27 +42,35 @@ class Shape(NamedTuple):
 
 
 CHOSEN = Shape(components=128, residual_weight=0.0, energy_weight=0.05)
-MAX_SHARE = 0.025
+MAX_SHARE = 0.015
 """Of the calibration lesions, those that may have a photo that is refused."""
+Output = Literal["features", "textures"]
 
 
 class Seen(NamedTuple):
     """What a graph gave for n images, the photos as they are."""
 
     features: npt.NDArray[np.float32]
-    """(n, d)."""
+    """(n, d): the output that statistics are made of."""
     logits: npt.NDArray[np.float32]
     """(n, leaves)."""
 
 
+def output_of(given: Collection[str]) -> Output:
+    """Of the outputs that a graph gives, the one that statistics are made of. Raises ValueError when it has neither."""
+    if "textures" in given:
+        return "textures"
+    if "features" in given:
+        return "features"
+    raise ValueError("the graph has no output `features`, so nothing can be said of what is out of its scope")
+
+
 def look(network: Network, batches: Batches) -> Seen:
-    """What a graph gives for batches of (n, 3, S, S) normalised images. Raises ValueError when it has no features."""
+    """What a graph gives for batches of (n, 3, S, S) normalised images. Raises ValueError as `output_of` does."""
     features, logits = [], []
     for batch in batches:
         found = network(batch)
-        if "features" not in found:
-            raise ValueError("the graph has no output `features`, so nothing can be said of what is out of its scope")
-        features.append(found["features"].reshape(len(batch), -1))
+        features.append(found[output_of(found)].reshape(len(batch), -1))
         logits.append(found["logits"])
     return Seen(np.concatenate(features), np.concatenate(logits))
 
@@ -87,6 +95,7 @@ def fit_on(network: Network, scored: Scored, parts: Iterable[str], *, file: str 
         scored.corpus.labels[picked],
         seen["calibration"],
         scored.group("calibration"),
+        output=output_of(network(scored.normalised(picked[:1]))),
         file=file,
     )
     scorer = ScopeScorer(facts, data)
@@ -105,20 +114,24 @@ def fit_scope(
     calibration: Seen,
     lesion: npt.NDArray[np.generic],
     *,
+    output: Output = "features",
     file: str = FILE,
     shape: Shape = CHOSEN,
     max_share: float = MAX_SHARE,
 ) -> tuple[Scope, bytes]:
     """The record and the content of `file`: statistics of the training part, threshold of the calibration part.
 
-    `diagnosis` (n,) is the leaf of each training image, `lesion` (m,) names that of each calibration image. The same
-    inputs give the same bytes. Raises ValueError when there are too few images for one component or one centre.
+    `diagnosis` (n,) is the leaf of each training image, `lesion` (m,) names that of each calibration image, `output`
+    is the graph's that was seen. Every diagnosis weighs the same in the spread within diagnoses: by images, the common
+    ones would decide what is far, and photos of rare ones would be refused. The same inputs give the same bytes.
+    Raises ValueError when there are too few images for one component or one centre.
     """
     components = _components(training.features.shape, shape.components)
     fitted = _statistics(training.features, diagnosis, components)
     stored = Statistics(*(np.asarray(array, np.float32).astype(np.float64) for array in fitted))
     energy = energies(training.logits)
     facts = Scope(
+        output=output,
         file=file,
         features=training.features.shape[1],
         components=components,
@@ -195,8 +208,8 @@ def _statistics(features: npt.NDArray[np.float32], diagnosis: npt.NDArray[np.int
     if not leaves:
         raise ValueError(f"no diagnosis has {FEWEST} training images, so there is no centre to measure from")
     centres = np.stack([inside[diagnosis == leaf].mean(axis=0) for leaf in leaves])
-    own = np.concatenate([inside[diagnosis == leaf] - centre for leaf, centre in zip(leaves, centres, strict=True)])
-    covariance = own.T @ own / len(own)
+    own = [inside[diagnosis == leaf] - centre for leaf, centre in zip(leaves, centres, strict=True)]
+    covariance: Floats = np.mean([moved.T @ moved / len(moved) for moved in own], axis=0)
     covariance += 1e-6 * max(float(values[-1]), 1e-12) * np.eye(components)  # features that never vary
     whitener = np.linalg.inv(np.linalg.cholesky(covariance))
     return Statistics(mean, basis, whitener, centres @ whitener.T)

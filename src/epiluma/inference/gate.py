@@ -112,10 +112,10 @@ class Gate:
         """All findings of an upright RGB photo.
 
         `mask` (h, w) is true on the lesion and has the photo's size; None where the bundle does not outline it, and
-        then nothing is said of framing. `features` (1, d) and `logits` (1, leaves) are the graph's, of the photo as it
-        is; None of `features` is allowed only of a bundle without statistics, None of `logits` only of a photo whose
-        quality keeps it from the network. `ruler` is 0 to 1 where something measured it. Raises nothing: what breaks
-        is a refusal.
+        then nothing is said of framing. `features` (1, d), the output that the bundle's statistics are of, and `logits`
+        (1, leaves) are the graph's, of the photo as it is; None of `features` is allowed only of a bundle without
+        statistics, None of `logits` only of a photo whose quality keeps it from the network. `ruler` is 0 to 1 where
+        something measured it. Raises nothing: what breaks is a refusal.
         """
         findings = list(check_photo(photo, mask, quality=quality, ruler=ruler))
         if logits is None and not quality.usable:

@@ -75,9 +75,10 @@ class ScopeScorer:
         self.statistics = read_statistics(scope, data)
 
     def __call__(self, features: npt.NDArray[np.floating], logits: npt.NDArray[np.floating]) -> Floats:
-        """(n,) score of (n, d) features and (n, leaves) logits of the photos as they are; above `threshold`: refused.
+        """(n,) score of (n, d), the output that the statistics are of, and (n, leaves) logits of photos as they are.
 
-        Raises ValueError for features of another length. What is not finite gives a score that is not.
+        Above `threshold`: refused. Raises ValueError for rows of another length. What is not finite gives a score that
+        is not.
         """
         facts = self.facts
         if features.ndim != 2 or features.shape[1] != facts.features:

@@ -112,8 +112,8 @@ class Screener:
         return self.session.look(normalise(self.view.square(photo, box, spec.size)[None], mean=spec.mean, std=spec.std))
 
     def _gated(self, photo: Image.Image, mask: Mask | None, answer: Answer | None, quality: QualityGrade) -> GateResult:
-        features, logits = (answer.features, answer.own) if answer else (None, None)
-        return self.gate.check(photo, mask, features=features, logits=logits, quality=quality)
+        scoped, logits = (answer.scoped(self.bundle.manifest.scope), answer.own) if answer else (None, None)
+        return self.gate.check(photo, mask, features=scoped, logits=logits, quality=quality)
 
     def _measured(self, decoded: Decoded, mask: Mask | None, scale: Scale | None) -> Measurements | None:
         if mask is None or not mask.any():

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from epiluma.bundle import Bundle
+from epiluma.bundle import Bundle, Scope
 from epiluma.errors import EpilumaError
 from epiluma.inference.decide import probabilities_from_logits
 from epiluma.inference.providers import CPU, ask_for, check_used
@@ -18,6 +18,8 @@ from epiluma.inference.providers import CPU, ask_for, check_used
 TOLERANCE = 1e-3
 """Largest difference of a known-answer probability that is accepted: fp32 on another processor differs by 1e-5."""
 DEFAULT_PROVIDER = CPU
+POOLED = ("features", "textures")
+"""Outputs with one row per photo beside the logits; bundles may lack them."""
 _GRID = 8
 
 
@@ -83,9 +85,16 @@ class Answer(NamedTuple):
     """(n, leaves) of the photos as they are."""
     features: npt.NDArray[np.float32] | None
     """(n, d) of the photos as they are; None where the graph gives none."""
+    textures: npt.NDArray[np.float32] | None
+    """(n, t) likewise."""
     activations: npt.NDArray[np.float32] | None
     """(n, leaves, h, w), the mean over the views, each turned back: what each place adds to each logit, whose mean
     over the places is the logit less a constant. None where the graph gives none."""
+
+    def scoped(self, scope: Scope | None) -> npt.NDArray[np.float32] | None:
+        """(n, d): the output that statistics are of; None without statistics, or where the graph does not give it."""
+        given = {"features": self.features, "textures": self.textures}
+        return given[scope.output] if scope else None
 
 
 class Session:
@@ -114,11 +123,13 @@ class Session:
         found = dict(zip(self.outputs, self._run_all(self.outputs, in_views(batch, views)), strict=True))
         for values in found.values():
             self._finite(values)
-        logits, features, maps = found["logits"], found.get("features"), found.get("activations")
+        logits, maps = found["logits"], found.get("activations")
+        features, textures = (None if (values := found.get(name)) is None else values[:n] for name in POOLED)
         return Answer(
             logits=logits.reshape(views, n, -1).mean(axis=0),
             own=logits[:n],
-            features=None if features is None else features[:n],
+            features=features,
+            textures=textures,
             activations=None if maps is None else _turned_back(maps, views),
         )
 
@@ -192,11 +203,11 @@ def _check_shape(bundle: Bundle, session: ort.InferenceSession) -> None:
     manifest, size = bundle.manifest, bundle.manifest.preprocessing.size
     expected = {"image": [3, size, size], "logits": [len(manifest.taxonomy.leaves)]}
     found = {value.name: list(value.shape) for value in (*session.get_inputs(), *session.get_outputs())}
-    extra = {"features": 2, "activations": 4}  # name -> dimensions; bundles may lack them
+    extra = {**dict.fromkeys(POOLED, 2), "activations": 4}  # name -> dimensions; bundles may lack them
     needed = {name: shape[1:] for name, shape in found.items() if name not in extra}
     if needed != expected or any(len(found.get(name, range(rank))) != rank for name, rank in extra.items()):
         raise SessionError(
             f"{manifest.graph}: expected image (N, 3, {size}, {size}) -> logits (N, {len(manifest.taxonomy.leaves)}) "
-            f"and perhaps features (N, d) and activations (N, leaves, h, w), "
+            f"and perhaps features (N, d), textures (N, t) and activations (N, leaves, h, w), "
             f"found {', '.join(f'{name} {tuple(shape)}' for name, shape in found.items())}"
         )

@@ -18,14 +18,14 @@ Network = Callable[[Batch], dict[str, Batch]]
 """(n, 3, S, S) normalised float32 -> what the graph gives, by output name."""
 
 INPUT = "image"
-OUTPUTS = ("logits", "features", "activations", "masks")
+OUTPUTS = ("logits", "features", "textures", "activations", "masks")
 """What a graph may give; `logits` or `masks` it must give."""
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operations that hold nearly all weights and nearly all work."""
 FLOAT_SHARE = 0.3
 """Share of the weighted layers, counted from the input, that stay fp32 in every format that rounds: a rounding error
 there passes through all that follows, and it is few bytes (figures in docs/decisions/0017-formats.md)."""
-_RANK = {INPUT: 4, "logits": 2, "features": 2, "activations": 4, "masks": 4}
+_RANK = {INPUT: 4, "logits": 2, "features": 2, "textures": 2, "activations": 4, "masks": 4}
 
 
 class VariantError(EpilumaError):
@@ -51,8 +51,8 @@ def read_graph(graph: bytes) -> Any:
     inputs, outputs = ([value.name for value in values] for values in (model.graph.input, model.graph.output))
     if inputs != [INPUT] or not {"logits", "masks"} & set(outputs) or set(outputs) - set(OUTPUTS):
         raise VariantError(
-            f"the graph to convert must take `{INPUT}` and give `logits` or `masks` or both, perhaps `features` and "
-            f"`activations`; this one takes {_listed(inputs)} and gives {_listed(outputs)}"
+            f"the graph to convert must take `{INPUT}` and give `logits` or `masks` or both, perhaps `features`, "
+            f"`textures` and `activations`; this one takes {_listed(inputs)} and gives {_listed(outputs)}"
         )
     for value in (*model.graph.input, *model.graph.output):
         kind, rank = value.type.tensor_type.elem_type, len(value.type.tensor_type.shape.dim)
