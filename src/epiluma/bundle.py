@@ -119,6 +119,11 @@ class Bundle:
         """Names of the graphs that it holds, the default one first."""
         return (FP32, *(variant.name for variant in self.manifest.variants))
 
+    @property
+    def running(self) -> str:
+        """Name of the graph that runs: `onnx-fp32`, or that of a view that `using` gives."""
+        return next((one.name for one in self.manifest.variants if one.graph == self.manifest.graph), FP32)
+
     def using(self, name: str) -> Bundle:
         """The same bundle, same id, with the graph of this name, and what was fitted on it, as the one that runs.
 

@@ -170,6 +170,9 @@ class Manifest(Graph, frozen=True, kw_only=True):
     files: dict[str, FileEntry]
     variants: tuple[Variant, ...] = ()
     """Further graphs of the same network, each with what was fitted on its own outputs."""
+    preferred: str = FP32
+    """The graph that runs where nobody names another: `onnx-fp32`, or an ONNX variant for processors that give its
+    known answers."""
     outline: Outline | None = None
     """Where the lesion is; absent from bundles that do not say."""
     crop: Crop | None = None
@@ -192,6 +195,8 @@ class Manifest(Graph, frozen=True, kw_only=True):
         names = [FP32, *(variant.name for variant in self.variants)]
         if len(set(names)) < len(names):
             raise ValueError(f"two graphs have one name: {', '.join(names)}")
+        if self.preferred not in names or self.preferred == "openvino":
+            raise ValueError(f"preferred names {self.preferred!r}, which is no ONNX graph among {', '.join(names)}")
 
     def canonical(self) -> bytes:
         """The one byte string that stands for this manifest: sorted keys, no spaces, a final newline."""

@@ -57,6 +57,7 @@ def main() -> None:
 @click.option(
     "--provider", type=click.Choice(list(PROVIDERS)), default=CPU, show_default=True, help="What the network runs on."
 )
+@click.option("--graph", metavar="NAME", help="Which of the bundle's graphs runs; the preferred one when not given.")
 @click.option("--mm-per-pixel", type=float, metavar="MM", help="Size of a pixel on the skin: sizes in millimetres.")
 @click.option(
     "--symptom",
@@ -77,6 +78,7 @@ def screen(
     overlays: Path | None,
     workers: int | None,
     provider: str,
+    graph: str | None,
     mm_per_pixel: float | None,
     symptoms: tuple[Any, ...],
 ) -> None:
@@ -98,6 +100,7 @@ def screen(
         scale=None if mm_per_pixel is None else given_scale(mm_per_pixel),
         workers=workers,
         provider=provider,
+        graph=graph,
     )
     ctx.exit(code)
 

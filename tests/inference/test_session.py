@@ -19,6 +19,7 @@ from epiluma.inference.session import (
     SessionError,
     UnusableOutput,
     known_input,
+    open_session,
     over_views,
 )
 
@@ -210,3 +211,39 @@ def test_nan_is_refused(tiny_bundle: Bundle) -> None:
 def test_a_batch_of_the_wrong_shape_is_a_domain_error(tiny_bundle: Bundle) -> None:
     with pytest.raises(SessionError, match="could not be run"):
         Session(tiny_bundle).logits(np.zeros((1, 3, 16, 16), np.float32))
+
+
+def with_variant(bundle: Bundle, answer: bundles.KnownAnswer) -> Bundle:
+    """The bundle with a preferred int8 graph that gives all diagnoses the same logit."""
+    manifest = bundle.manifest
+    facts = {field: getattr(manifest, field) for field in bundles.Graph.__struct_fields__}
+    changed = facts | {"graph": "onnx-int8.onnx", "known_answers": (answer,)}
+    return bundles.build(
+        msgspec.structs.replace(manifest, files={**manifest.files, "onnx-int8.onnx": manifest.files["model.onnx"]}),
+        {**bundle.files, "onnx-int8.onnx": small_graph()},
+        variants=(bundles.Variant(name="onnx-int8", **changed),),
+        preferred="onnx-int8",
+    )
+
+
+def test_the_preferred_graph_runs_where_nobody_names_another(tiny_bundle: Bundle) -> None:
+    bundle = with_variant(tiny_bundle, EVEN)
+    assert open_session(bundle).bundle.running == "onnx-int8"
+    assert open_session(bundle, "onnx-fp32").bundle.running == "onnx-fp32"
+    assert not open_session(bundle).logits(known_input(2, 32)).any()
+    assert open_session(bundle, "onnx-fp32").logits(known_input(2, 32)).any()
+    assert open_session(tiny_bundle).bundle.running == "onnx-fp32"
+
+
+def test_a_processor_that_computes_the_preferred_graph_otherwise_runs_the_fp32_one(tiny_bundle: Bundle) -> None:
+    elsewhere = bundles.KnownAnswer(seed=1, probabilities=(0.3, *(0.1,) * 7))
+    bundle = with_variant(tiny_bundle, elsewhere)
+    assert open_session(bundle).bundle.running == "onnx-fp32"
+    with pytest.raises(KnownAnswerMismatch, match="onnx-int8"):
+        open_session(bundle, "onnx-int8")
+
+
+def test_what_is_preferred_must_be_there_and_be_onnx(tiny_bundle: Bundle) -> None:
+    for name in ("onnx-fp16", "openvino"):
+        with pytest.raises(ValueError, match="is no ONNX graph among"):
+            msgspec.structs.replace(with_variant(tiny_bundle, EVEN).manifest, preferred=name)

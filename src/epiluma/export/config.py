@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from epiluma.bundle import Modality
+from epiluma.bundle import FP32, Modality
 from epiluma.evaluation.calibration import Method
 from epiluma.training.recipe import Recipe, RecipeError
 
@@ -54,6 +54,8 @@ class Shipping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Around the lesion, where the run was trained to follow it (`data.centre`); unset, the margin of training."""
     variants: tuple[Format, ...] = ()
     """Further formats to ship beside the graph in fp32, such as `onnx-int8`."""
+    preferred: Literal["onnx-fp32", "onnx-fp16", "onnx-int8"] = "onnx-fp32"
+    """The graph that runs where nobody names another; one of `variants`, or the one in fp32."""
 
 
 def load(path: Path) -> Shipping:
@@ -67,6 +69,8 @@ def load(path: Path) -> Shipping:
         raise RecipeError(f"{path}: {error.strerror}") from error
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise RecipeError(f"{path}: [bundle]: {error}") from error
+    if shipping.preferred not in (FP32, *shipping.variants):
+        raise RecipeError(f"{path}: [bundle] preferred: {shipping.preferred} is not among the variants that ship")
     if shipping.calibration == "none":
         raise RecipeError(f"{path}: [bundle] calibration: a bundle ships calibrated; use best, temperature or vector")
     return shipping

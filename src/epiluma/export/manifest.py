@@ -36,6 +36,7 @@ def make(
         decision=rule,
         **_facts(graphs[FP32]),
         variants=tuple(Variant(name=name, **_facts(graph)) for name, graph in graphs.items() if name != FP32),
+        preferred=shipping.preferred,
         scorecard=None,
         provenance=provenance(recipe, shipping.training_data, corpus.split.sha256),
         licence=shipping.licence,

@@ -42,19 +42,20 @@ def screen_files(
     scale: Scale | None = None,
     workers: int | None = None,
     provider: str = DEFAULT_PROVIDER,
+    graph: str | None = None,
 ) -> int:
     """Screen every photo and print each result as it comes. Returns 1 when any file could not be read, else 0.
 
     `workers` processes share the photos; unset, one per core when there are many, and one on any other `provider`
-    than the processor, since they would share the device. Raises BundleError, SessionError, ProviderError,
-    ReportError, PicturesError and WorkerLost.
+    than the processor, since they would share the device. `graph` names one of the bundle's. Raises BundleError,
+    SessionError, ProviderError, ReportError, PicturesError and WorkerLost.
     """
-    screener = Screener(find_bundle(bundle), provider=provider)
+    screener = Screener(find_bundle(bundle), graph=graph, provider=provider)
     photos = list(photo_files(paths))
     if (masks or overlays) and screener.view.outliner is None:
         raise PicturesError(f"bundle {screener.bundle.manifest.name!r} outlines no lesion, so there is no picture")
     pictures = Pictures((p for p in photos if isinstance(p, Path)), masks=masks, overlays=overlays)
-    asked = Asked(bundle, pictures, tuple(symptoms), scale, provider)
+    asked = Asked(bundle, pictures, tuple(symptoms), scale, provider, screener.bundle.running)
     if workers is None and provider != DEFAULT_PROVIDER:
         workers = 1
     with ExitStack() as stack:

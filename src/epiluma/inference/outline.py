@@ -19,6 +19,11 @@ from epiluma.inference.session import (
     open_graph,
 )
 
+_GAP = 2.0
+"""A photo at least this many times larger than need be is first reduced by whole numbers, which is quicker."""
+_LEVELS = 16
+"""Grey levels to one logit, so that the zero line is kept to a thirtieth of one."""
+
 
 class Outliner:
     """onnxruntime on one thread; a photo in, a mask of its own size out."""
@@ -57,10 +62,11 @@ class Outliner:
     def mask(self, photo: Image.Image) -> npt.NDArray[np.bool_]:
         """(height, width) of an upright RGB photo: true on the lesion. The whole photo is seen, as a square."""
         side = self.facts.size
-        square = np.asarray(photo.resize((side, side), Image.Resampling.BILINEAR))
+        square = np.asarray(photo.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=_GAP))
         logits = self.logits(normalise(square[None], mean=self.facts.mean, std=self.facts.std))[0]
-        full = Image.fromarray(logits).resize(photo.size, Image.Resampling.BILINEAR)
-        result: npt.NDArray[np.bool_] = np.asarray(full) >= 0
+        levels = np.clip(np.rint(logits * _LEVELS) + 128, 0, 255).astype(np.uint8)  # enlarged in a third of the time
+        full = Image.fromarray(levels).resize(photo.size, Image.Resampling.BILINEAR)
+        result: npt.NDArray[np.bool_] = np.asarray(full) >= 128
         return result
 
 

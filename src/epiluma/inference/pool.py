@@ -37,6 +37,8 @@ class Asked(NamedTuple):
     symptoms: tuple[Symptom, ...] = ()
     scale: Scale | None = None
     provider: str = DEFAULT_PROVIDER
+    graph: str | None = None
+    """The same for all processes."""
 
 
 def cores() -> int:
@@ -92,7 +94,7 @@ def _open(asked: Asked, bundle_id: str) -> None:
     bundle = find_bundle(asked.bundle)
     if bundle.id != bundle_id:
         raise BundleError(bundle.manifest.name, "was changed while photos were being screened with it; start again")
-    _worker.append(_Worker(Screener(bundle, provider=asked.provider), asked))
+    _worker.append(_Worker(Screener(bundle, graph=asked.graph, provider=asked.provider), asked))
 
 
 def _screen(photo: Path) -> Screening | ScreeningError:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from epiluma.bundle import FP32
 from epiluma.imaging.measure import Measurements
 from epiluma.imaging.quality import QualityGrade
 from epiluma.inference.gate import Finding
@@ -69,6 +70,8 @@ class BundleRef(_Record, frozen=True, kw_only=True):
     name: str
     modality: str
     licence: str
+    graph: str = FP32
+    """Which of its graphs ran: the preferred one, unless another was named or this processor computes it otherwise."""
 
 
 class Screening(_Record, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ from epiluma.inference.gate import Gate, GateResult
 from epiluma.inference.recommend import SYMPTOMS, UNCERTAIN, Recommendation, Symptom, is_uncertain, recommend
 from epiluma.inference.recommend import unjudged as refuse
 from epiluma.inference.result import BundleRef, Screening, ScreeningError, Timings
-from epiluma.inference.session import DEFAULT_PROVIDER, Answer, Session
+from epiluma.inference.session import DEFAULT_PROVIDER, Answer, open_session
 from epiluma.inference.view import Mask, View
 
 
@@ -43,15 +43,22 @@ class Screened(NamedTuple):
 class Screener:
     """One bundle, opened and checked, that screens photo after photo on one thread."""
 
-    def __init__(self, bundle: Bundle, *, provider: str = DEFAULT_PROVIDER) -> None:
-        """Open the networks. Raises SessionError, ProviderError, KnownAnswerMismatch, and BundleError."""
-        manifest = bundle.manifest
-        self.bundle = bundle
-        self.session = Session(bundle, provider=provider)
+    def __init__(self, bundle: Bundle, *, graph: str | None = None, provider: str = DEFAULT_PROVIDER) -> None:
+        """Open the networks, of the bundle's graphs the one that is named or preferred.
+
+        Raises SessionError, ProviderError, KnownAnswerMismatch, and BundleError.
+        """
+        self.session = open_session(bundle, graph, provider=provider)
+        self.bundle = self.session.bundle
         self.view = View.of(bundle, provider=provider)
-        self.gate = Gate(bundle)
+        self.gate = Gate(self.bundle)
+        manifest = bundle.manifest
         self._reference = BundleRef(
-            id=bundle.id, name=manifest.name, modality=manifest.modality, licence=manifest.licence
+            id=bundle.id,
+            name=manifest.name,
+            modality=manifest.modality,
+            licence=manifest.licence,
+            graph=self.bundle.running,
         )
 
     def screen(

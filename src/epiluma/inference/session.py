@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from epiluma.bundle import Bundle, Scope
+from epiluma.bundle import FP32, Bundle, Scope
 from epiluma.errors import EpilumaError
 from epiluma.inference.decide import probabilities_from_logits
 from epiluma.inference.providers import CPU, ask_for, check_used
@@ -169,6 +170,20 @@ class Session:
                     f"that differ by {worst:.4f} from the recorded ones (at most {TOLERANCE} is accepted); "
                     f"this processor or onnxruntime {ort.__version__} does not run the network faithfully"
                 )
+
+
+def open_session(bundle: Bundle, graph: str | None = None, *, provider: str = DEFAULT_PROVIDER) -> Session:
+    """The graph of that name; unset, the one that the bundle prefers, or its fp32 graph where this processor computes
+    the preferred one otherwise, as those do that add 8-bit products in 16 bits. Only `cpu` is offered the preferred
+    one: other providers have their own precision.
+
+    Raises BundleError when the bundle holds no such graph, and what `Session` does.
+    """
+    preferred = bundle.manifest.preferred
+    if graph is None and preferred != FP32 and provider == CPU:
+        with contextlib.suppress(KnownAnswerMismatch):
+            return Session(bundle.using(preferred), provider=provider)
+    return Session(bundle.using(graph or FP32), provider=provider)
 
 
 def _turned_back(maps: npt.NDArray[np.float32], views: int) -> npt.NDArray[np.float32]:
