@@ -67,7 +67,8 @@ def to_square(
 ) -> npt.NDArray[np.uint8]:
     """A square of an RGB photo, the largest centred one unless said, resized with antialiasing to (size, size, 3).
 
-    Of a grey photo, (size, size). The centred one is the same region as "shorter side to `size`, then centre crop", in one resampling step.
+    Of a grey photo, (size, size). The centred one is the same region as "shorter side to `size`, then centre crop", in
+    one resampling step.
     """
     shown = box or centred_box(*photo.size)
     return np.asarray(photo.resize((size, size), _RESAMPLING[interpolation], box=shown.corners))

@@ -149,6 +149,14 @@ def align(lesion: Lesion, pixels: Pixels) -> Aligned:
     return Aligned(lab_of_pixels(colours), mask > 0, _inside(place, pixels.shape), step)
 
 
+def compact(view: Pixels) -> Pixels:
+    """A copy of every n-th pixel (h, w, 3) without gaps, channel by channel: numpy takes four times as long at once."""
+    copy = np.empty(view.shape, view.dtype)
+    for channel in range(view.shape[2]):
+        copy[:, :, channel] = view[:, :, channel]
+    return copy
+
+
 Affine = tuple[float, float, float, float, float, float]
 
 
@@ -160,7 +168,7 @@ def _around(
     left, top = (max(0, math.floor(middle - reach)) for middle in centre)
     right, bottom = min(width, math.ceil(centre[0] + reach)), min(height, math.ceil(centre[1] + reach))
     every = max(1, factor // 2)  # means of four pixels rather than of many, so that large photos cost no more
-    part = np.ascontiguousarray(pixels[top + every // 2 : bottom : every, left + every // 2 : right : every])
+    part = compact(pixels[top + every // 2 : bottom : every, left + every // 2 : right : every])
     if factor > every:
         part = np.asarray(Image.fromarray(part).reduce(factor // every))
     return part, (left, top), every * (factor // every)

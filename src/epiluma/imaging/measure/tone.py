@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from epiluma.imaging.colour import lab_of_pixels, linear_light
-from epiluma.imaging.measure.lesion import Pixels
+from epiluma.imaging.measure.lesion import Pixels, compact
 from epiluma.imaging.measure.pieces import Mask
 from epiluma.imaging.measure.records import SkinTone
 from epiluma.imaging.typology import GLARE, camera_error, category_of, turn, typology_angle
@@ -40,7 +40,7 @@ def skin_tone(pixels: Pixels, mask: Mask) -> SkinTone | None:
     every = max(1, max(mask.shape) // (4 * LONGEST))  # 16 pixels of a cell tell its colour as well as all do
     pixels, mask = pixels[::every, ::every], mask[::every, ::every]
     factor = max(1, math.ceil(max(mask.shape) / LONGEST))
-    cells = np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).reduce(factor))
+    cells = np.asarray(Image.fromarray(compact(pixels)).reduce(factor))
     skin = ~_widened(_any(mask, factor), math.ceil(MARGIN * min(mask.shape) / factor))
     red, green, blue = cells[:, :, 0], cells[:, :, 1], cells[:, :, 2]
     skin &= np.minimum(np.minimum(red, green), blue) < GLARE
