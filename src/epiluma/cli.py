@@ -8,12 +8,14 @@ from typing import Any
 import click
 
 from epiluma import __version__
+from epiluma.bench.screening import SECTIONS
 from epiluma.cli_compare import compare
 from epiluma.cli_convert import convert
 from epiluma.cli_data import data
 from epiluma.cli_edge import edge
 from epiluma.cli_evaluate import evaluate
 from epiluma.cli_lab import choose, export, predict, train
+from epiluma.cli_progress import progress
 from epiluma.cli_search import search
 from epiluma.errors import EpilumaError
 from epiluma.inference.providers import CPU, PROVIDERS
@@ -198,12 +200,29 @@ def bench() -> None:
 @bench.command("screen")
 @click.argument("photos", nargs=-1, type=_PATHS, metavar="[PHOTO...]")
 @_BUNDLE
+@click.option(
+    "--section", "sections", multiple=True, type=click.Choice(list(SECTIONS)), help="Repeatable; all if none."
+)
+@click.option("--screenings", type=click.IntRange(1), default=2000, show_default=True, help="Of each run.")
+@click.option("--runs", type=click.IntRange(1), default=3, show_default=True, help="Their median is given.")
+@click.option("--decoded", type=click.IntRange(1), default=1000, show_default=True, help="At most so many of PHOTO.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
-def bench_screen(photos: tuple[Path, ...], bundle: Path | None, as_json: bool) -> None:
-    """Time whole screenings on one core; without PHOTO, on drawn lesions."""
+def bench_screen(
+    *,
+    photos: tuple[Path, ...],
+    bundle: Path | None,
+    sections: tuple[str, ...],
+    screenings: int,
+    runs: int,
+    decoded: int,
+    as_json: bool,
+) -> None:
+    """Time whole screenings and their parts beside others' work; without PHOTO, on drawn lesions."""
     from epiluma.bench.screen import run
+    from epiluma.bench.screening.subject import Effort
 
-    run(photos, bundle=bundle, as_json=as_json)
+    effort = Effort(screenings=screenings, runs=runs, decoded=decoded)
+    run(photos, bundle=bundle, sections=sections, effort=effort, as_json=as_json, progress=progress)
 
 
 @bench.command("data")

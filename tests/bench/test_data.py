@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from epiluma.bench import data as bench
-from epiluma.bench.screen import BenchError
+from epiluma.bench.errors import BenchError
 from epiluma.datasets import cache
 
 

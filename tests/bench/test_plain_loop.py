@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
+from epiluma.bench.drawn import write_drawn
 from epiluma.bench.plain_loop import Photos, Plain
-from epiluma.bench.screen import write_drawn
 
 
 def test_steps_are_counted_after_the_warm_up_and_all_layers_train(tmp_path: Path) -> None:

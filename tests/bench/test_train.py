@@ -11,8 +11,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from epiluma.bench import train as bench
+from epiluma.bench.errors import BenchError
 from epiluma.bench.plain_loop import Step
-from epiluma.bench.screen import BenchError
 
 
 @pytest.fixture

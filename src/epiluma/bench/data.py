@@ -28,7 +28,8 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from epiluma.bench.screen import BenchError, write_drawn
+from epiluma.bench.drawn import write_drawn
+from epiluma.bench.errors import BenchError
 from epiluma.datasets import cache
 from epiluma.datasets.record import Sample
 from epiluma.imaging.preprocess import to_square

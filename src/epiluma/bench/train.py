@@ -32,8 +32,8 @@ from rich.table import Table
 from torch.profiler import ProfilerActivity, profile
 
 from epiluma.bench.data import _jpegs, _sample, _spread_out
+from epiluma.bench.drawn import write_drawn
 from epiluma.bench.plain_loop import ARCHITECTURE, Photos, Plain, Step, wait
-from epiluma.bench.screen import write_drawn
 from epiluma.datasets import cache, split
 from epiluma.taxonomy import ISIC_2019
 from epiluma.training.batches import TrainingBatches, drawn_prior
