@@ -44,9 +44,8 @@ def test_all_sections_are_measured_in_order(measured: bench.ScreenBench, tiny_bu
 def test_a_refused_photo_is_said(measured: bench.ScreenBench, photos: Path) -> None:
     blank = LeftOut(file=str(photos / "a-blank.jpg"), large=False, reason=EMPTY)
     assert measured.left_out == (blank,)
-    assert bench.left_out([blank, msgspec.structs.replace(blank, file="b.jpg")]) == [
-        f"left out: 2 ({photos / 'a-blank.jpg'}, ...): {EMPTY}"
-    ]
+    twice = [blank, msgspec.structs.replace(blank, large=True), msgspec.structs.replace(blank, file="b.jpg")]
+    assert bench.left_out(twice) == [f"left out: {photos / 'a-blank.jpg'} and 1 more: {EMPTY}"]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system cannot pin")

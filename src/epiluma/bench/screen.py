@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -118,9 +117,10 @@ def measure(
 
 def left_out(photos: Sequence[LeftOut]) -> list[str]:
     """Which photos no figure is made of, and why, a line for each reason."""
-    counts = Counter(photo.reason for photo in photos)
-    first = {photo.reason: photo.file for photo in reversed(photos)}
-    return [f"left out: {count} ({first[reason]}, ...): {reason}" for reason, count in counts.most_common()]
+    files: dict[str, dict[str, None]] = {}
+    for photo in photos:
+        files.setdefault(photo.reason, {})[photo.file] = None  # once, though several sections left it out
+    return [f"left out: {next(iter(names))} and {len(names) - 1} more: {reason}" for reason, names in files.items()]
 
 
 def conditions(measured: ScreenBench) -> str:
@@ -138,10 +138,10 @@ def _sections(cores: Sequence[int]) -> Mapping[str, Section]:
         "outline": outline,
         "screening": screening,
         "large": large,
-        "stack": stack,
         "shares": shares,
-        "processes": partial(processes, cores=cores),
         "tensor": tensor,
+        "processes": partial(processes, cores=cores),
+        "stack": stack,
         "decoding": decoding,
         "start": start,
     }

@@ -72,7 +72,7 @@ def test_what_cannot_be_compared_is_left_out_and_said(outlining_path: Path, tmp_
     Image.effect_noise((2600, 50), 50).convert("RGB").save(tmp_path / "narrow.jpg")
     subject = Subject([tmp_path], outlining_path)
     (row,) = bench.decoding(subject, Effort(decoded=2), lambda *_: None)
-    assert (row.value, row.note) == (None, "none of the photos can be read")
+    assert (row.value, row.note) == (None, "none of the photos can be compared")
     assert [Path(one.file).name for one in subject.left_out] == ["junk.jpg", "narrow.jpg"]
     with pytest.raises(PhotoError, match="narrow"):
         bench.compare(subject.screener, tmp_path / "narrow.jpg")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from epiluma.bench.errors import BenchError
 from epiluma.bench.screening import subject as subjects
-from epiluma.bench.screening.subject import Effort, Subject, enlarged, sizes
+from epiluma.bench.screening.subject import Effort, Subject, as_large, enlarged, sizes
 from epiluma.imaging.quality import EMPTY
 from tests.bench.screening.conftest import BLANK
 
@@ -48,6 +48,17 @@ def test_large_photos_have_twelve_megapixels_in_their_own_proportions(subject: S
     Image.effect_noise((30, 120), 50).convert("RGB").save(file, "PNG")
     with Image.open(io.BytesIO(enlarged(file.getvalue()))) as upright:
         assert (upright.format, upright.size) == ("JPEG", (1732, 6928))
+    large = subject.large[0].data
+    assert as_large(large) is large
+
+
+def test_a_file_that_cannot_be_opened_is_left_out(tmp_path: Path, photos: Path, outlining_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes((photos / "drawn-000.jpg").read_bytes())
+    found = Subject([tmp_path / "photo.jpg", photos / "drawn-001.jpg"], outlining_path)
+    assert len(found.files) == 2
+    (tmp_path / "photo.jpg").unlink()
+    assert [photo.path.name for photo in found.photos] == ["drawn-001.jpg"]
+    assert found.left_out[0].reason == "The file cannot be opened (No such file or directory)."
 
 
 def test_photos_beyond_the_most_are_picked_evenly(

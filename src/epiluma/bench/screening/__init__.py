@@ -4,10 +4,10 @@ SECTIONS = {
     "outline": "the network that outlines the lesion, alone",
     "screening": "whole screenings of the photos as they are",
     "large": "whole screenings of the photos at 12 megapixels",
-    "stack": "images a second beside Pillow and PyTorch",
     "shares": "throughput as a share of bare decoding and bare networks",
-    "processes": "two processes beside one",
     "tensor": "a JPEG of 12 megapixels to a tensor",
+    "processes": "two processes beside one",
+    "stack": "images a second beside Pillow and PyTorch",
     "decoding": "whether decoding at a smaller scale changes a recommendation",
     "start": "a fresh process: time to its first result, and its memory",
 }

@@ -48,7 +48,7 @@ def screening(subject: Subject, effort: Effort, advance: Advance) -> list[Row]:
 
 
 def large(subject: Subject, effort: Effort, advance: Advance) -> list[Row]:
-    """Whole screenings of the photos, enlarged to 12 megapixels."""
+    """Whole screenings of the photos at 12 megapixels."""
     photos = subject.large
     times = _whole(subject, photos, effort.share(10), effort.runs, advance)
     return _latencies(("large", "screening of 12 MP"), photos, times, aim=LARGE_MEDIAN)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from epiluma.bench.errors import BenchError
 from epiluma.bench.screening.clock import Advance
 from epiluma.bench.screening.rows import Aim, Row, missing, row
-from epiluma.bench.screening.subject import LARGE, Effort, LeftOut, Subject, enlarged
+from epiluma.bench.screening.subject import LARGE, Effort, LeftOut, Subject, as_large, read
 from epiluma.imaging.decode import PhotoError, decode_photo
 from epiluma.inference.result import Screening
 from epiluma.inference.screen import Screener
@@ -46,7 +46,7 @@ def decoding(subject: Subject, effort: Effort, advance: Advance) -> list[Row]:
             subject.left_out.append(LeftOut(file=str(path), large=True, reason=error.reason))
         advance(done, len(paths))
     if not pairs:
-        return [missing("decoding", TASK, "photos", aim=UNCHANGED, note="none of the photos can be read")]
+        return [missing("decoding", TASK, "photos", aim=UNCHANGED, note="none of the photos can be compared")]
     changed = sum(pair.changed for pair in pairs)
     risks = [pair.risk for pair in pairs if pair.risk is not None]
     own, judged = sum(pair.was_large for pair in pairs), sum(pair.judged for pair in pairs)
@@ -67,20 +67,16 @@ def compare(screener: Screener, path: Path) -> Pair:
 
     Raises BenchError when a BMP file is not decoded in full, as then nothing is compared.
     """
-    data = path.read_bytes()
-    decoded = decode_photo(data)
-    was_large = decoded.format == "JPEG" and decoded.width * decoded.height >= LARGE
-    if not was_large:
-        data = enlarged(data)
-        decoded = decode_photo(data)
-    lossless = io.BytesIO()
-    decoded.image.save(lossless, "BMP")
-    scaled, full = (screener.look(one, file=path.name) for one in (data, lossless.getvalue()))
-    if full.photo.size != decoded.image.size:
-        raise BenchError(f"{path}: as a BMP file it was decoded to {full.photo.size}, not {decoded.image.size} pixels")
+    data = read(path)
+    large, lossless = as_large(data), io.BytesIO()
+    pixels = decode_photo(large).image
+    pixels.save(lossless, "BMP")
+    scaled, full = (screener.look(one, file=path.name) for one in (large, lossless.getvalue()))
+    if full.photo.size != pixels.size:
+        raise BenchError(f"{path}: as a BMP file it was decoded to {full.photo.size}, not {pixels.size} pixels")
     if scaled.photo.size == full.photo.size:
         raise PhotoError("It is so narrow that a screening decodes it in full.")
-    return pair_of(scaled.screening, full.screening, was_large=was_large)
+    return pair_of(scaled.screening, full.screening, was_large=large is data)
 
 
 def pair_of(scaled: Screening, full: Screening, *, was_large: bool) -> Pair:

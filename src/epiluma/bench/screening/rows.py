@@ -117,4 +117,4 @@ def _sources(one: Row) -> list[str]:
 
 
 def _rounded(value: float) -> float:
-    return round(value, 4)
+    return float(f"{value:.6g}")

@@ -1,9 +1,9 @@
 """Images a second beside the usual stack: Pillow decodes in full, PyTorch runs timm's MobileNetV2 and a U-Net.
 
 The U-Net is that of segmentation_models_pytorch on the encoder `mobilenet_v2`, eager, in float32. Its weights are
-random, as no time hangs on them, and no mask of it is looked at: that a U-Net needs as many pixels as our own outline
-for masks as good is assumed. So it stands here twice, at the resolution of the bundle's outline and at 256 px, which
-is the usual one. The stack decodes, resizes and runs both networks; it has no gate and measures nothing.
+random, as no time hangs on them. At how many pixels its masks are as good as the bundle's was not measured, so it
+stands here twice: at the resolution of the bundle's own outline, where it is fastest, and at the usual 256 px. The
+stack decodes, resizes and runs both networks; it has no gate and measures nothing.
 """
 
 from __future__ import annotations

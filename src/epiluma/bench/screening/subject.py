@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from PIL import Image
 
 from epiluma.bench.errors import BenchError
 from epiluma.export.picking import evenly
+from epiluma.imaging.containers import read_container
 from epiluma.imaging.decode import PhotoError, decode_photo
 from epiluma.inference.command import photo_files
 from epiluma.inference.locate import find_bundle
@@ -89,13 +90,14 @@ class Subject:
     @cached_property
     def photos(self) -> list[Photo]:
         """At most MOST that are judged, evenly picked. Raises BenchError when there is none."""
-        return self._judged([(path, path.read_bytes()) for path in self.picked(MOST)], large=False)
+        return self._judged(self.picked(MOST), read, large=False)
 
     @cached_property
     def large(self) -> list[Photo]:
-        """At most MOST_LARGE of them, as JPEGs of 12 megapixels. Raises BenchError when none is judged."""
+        """At most MOST_LARGE of them, as JPEGs of 12 megapixels or more. Raises BenchError when none is judged."""
         chosen = [self.photos[i] for i in evenly(len(self.photos), MOST_LARGE)]
-        return self._judged([(photo.path, enlarged(photo.data)) for photo in chosen], large=True)
+        data = {photo.path: photo.data for photo in chosen}
+        return self._judged(list(data), lambda path: as_large(data[path]), large=True)
 
     def picked(self, most: int) -> list[Path]:
         """So many of the files at most, evenly spread."""
@@ -105,10 +107,11 @@ class Subject:
         """A whole screening: bytes in, the complete result out."""
         return self.screener.screen(photo.data, file=str(photo.path))
 
-    def _judged(self, candidates: Sequence[tuple[Path, bytes]], *, large: bool) -> list[Photo]:
+    def _judged(self, paths: Sequence[Path], load: Callable[[Path], bytes], *, large: bool) -> list[Photo]:
         judged, reasons = list[Photo](), Counter[str]()
-        for path, data in candidates:
+        for path in paths:
             try:
+                data = load(path)
                 found = self.screener.screen(data, file=str(path))
             except PhotoError as error:
                 reason = error.reason
@@ -123,15 +126,29 @@ class Subject:
             size = " at 12 megapixels" if large else ""
             why = "; ".join(f"{count}: {reason}" for reason, count in reasons.most_common(3))
             raise BenchError(
-                f"none of {len(candidates)} photos{size} is judged with this bundle ({why}); name photos that are"
+                f"none of {len(paths)} photos{size} is judged with this bundle ({why}); name photos that are"
             )
         return judged
 
 
-def enlarged(data: bytes, pixels: int = LARGE) -> bytes:
+def read(path: Path) -> bytes:
+    """The bytes of a file. Raises PhotoError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PhotoError(f"The file cannot be opened ({error.strerror}).") from error
+
+
+def as_large(data: bytes) -> bytes:
+    """The photo as it is where it is a JPEG of 12 megapixels or more, otherwise enlarged. Raises PhotoError."""
+    found = read_container(data)
+    return data if found.format == "JPEG" and found.width * found.height >= LARGE else enlarged(data)
+
+
+def enlarged(data: bytes) -> bytes:
     """The photo as a JPEG of 12 megapixels, upright, in its own proportions. Raises PhotoError."""
     photo = decode_photo(data).image
-    scale, file = math.sqrt(pixels / (photo.width * photo.height)), io.BytesIO()
+    scale, file = math.sqrt(LARGE / (photo.width * photo.height)), io.BytesIO()
     size = round(photo.width * scale), round(photo.height * scale)
     photo.resize(size, Image.Resampling.BICUBIC).save(file, "JPEG", quality=92)
     return file.getvalue()
