@@ -10,7 +10,8 @@ from PIL import Image
 
 from epiluma.bench.screening import decoding as bench
 from epiluma.bench.screening.subject import Effort, Subject, enlarged
-from epiluma.imaging.decode import PhotoError
+from epiluma.imaging.decode import PhotoError, decode_photo
+from epiluma.imaging.quality import SIDE, grade_quality
 
 
 def test_photos_are_enlarged_unless_they_are_large(subject: Subject, tmp_path: Path) -> None:
@@ -45,11 +46,12 @@ def test_another_level_and_a_refusal_are_changes(subject: Subject) -> None:
     milder = msgspec.structs.replace(found.recommendation, level="recheck")
     other = msgspec.structs.replace(found, recommendation=milder, malignancy_risk=(found.malignancy_risk or 0) - 0.25)
     pair = bench.pair_of(found, other, was_large=False)
-    assert (pair.changed, pair.judged, pair.risk) == (True, True, pytest.approx(0.25))
+    level = found.recommendation.level
+    assert (pair.changed, pair.judged, pair.risk) == (f"{level}, in full recheck", True, pytest.approx(0.25))
     unclear = msgspec.structs.replace(found.recommendation, level="cannot_judge")
     refused = msgspec.structs.replace(found, recommendation=unclear, malignancy_risk=None)
-    assert bench.pair_of(refused, found, was_large=False)[1:] == (False, True, None)
-    assert bench.pair_of(refused, refused, was_large=False)[1:] == (False, False, None)
+    assert bench.pair_of(refused, found, was_large=False)[1:] == (False, f"cannot_judge, in full {level}", None)
+    assert bench.pair_of(refused, refused, was_large=False)[1:] == (False, "", None)
 
 
 def test_too_few_photos_cannot_tell(
@@ -65,6 +67,22 @@ def test_too_few_photos_cannot_tell(
     assert worst.value is not None
     monkeypatch.setattr(bench, "ENOUGH", 2)
     assert bench.decoding(subject, effort, lambda *_: None)[0].reached is True
+
+
+def test_a_photo_that_only_one_scale_lets_through_is_counted_and_named(
+    outlining_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, photos: Path
+) -> None:
+    data = enlarged((photos / "drawn-000.jpg").read_bytes())
+    (tmp_path / "large.jpg").write_bytes(data)
+    scaled = grade_quality(decode_photo(data, shorter_side=SIDE).image).sharpness
+    full = grade_quality(decode_photo(data).image).sharpness
+    assert scaled < full
+    monkeypatch.setattr("epiluma.imaging.quality.MIN_SHARPNESS", (scaled + full) / 2)
+    changed, worst = bench.decoding(Subject([tmp_path], outlining_path), Effort(decoded=1), lambda *_: None)
+    assert (changed.value, changed.reached) == (1, False)
+    assert "0 enlarged to 12 MP, 1 as they are, 0 judged" in changed.note
+    assert "large.jpg (cannot_judge, in full " in changed.note
+    assert (worst.value, worst.note) == (None, "no photo is judged in both ways")
 
 
 def test_what_cannot_be_compared_is_left_out_and_said(outlining_path: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ very same pixels without loss in a BMP file, which can only be decoded in full.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,36 +31,40 @@ class Pair(NamedTuple):
     """The file itself has 12 megapixels or more; otherwise it was enlarged."""
     judged: bool
     """In both ways."""
-    changed: bool
-    """Another level of recommendation; a photo that is not judged has a level of its own."""
+    changed: str
+    """Both levels of recommendation, scaled and full, where they differ; empty where they do not."""
     risk: float | None
     """How far the two risks of malignancy differ, 0 to 1; None unless judged in both ways."""
 
 
 def decoding(subject: Subject, effort: Effort, advance: Advance) -> list[Row]:
     """Screen each photo twice and count what differs."""
-    paths, pairs = subject.picked(effort.decoded), list[Pair]()
+    paths, pairs = subject.picked(effort.decoded), dict[Path, Pair]()
     for done, path in enumerate(paths, start=1):
         try:
-            pairs.append(compare(subject.screener, path))
+            pairs[path] = compare(subject.screener, path)
         except PhotoError as error:
             subject.left_out.append(LeftOut(file=str(path), large=True, reason=error.reason))
         advance(done, len(paths))
     if not pairs:
         return [missing("decoding", TASK, "photos", aim=UNCHANGED, note="none of the photos can be compared")]
-    changed = sum(pair.changed for pair in pairs)
-    risks = [pair.risk for pair in pairs if pair.risk is not None]
-    own, judged = sum(pair.was_large for pair in pairs), sum(pair.judged for pair in pairs)
-    note = f"{len(pairs) - own} enlarged to {LARGE // 1_000_000} MP, {own} as they are, {judged} judged"
-    tells = changed > 0 or len(pairs) >= ENOUGH
-    note = note if tells else f"{note}; {ENOUGH:,} photos are needed to tell"
+    changed = [f"{path.name} ({pair.changed})" for path, pair in pairs.items() if pair.changed]
+    risks = [pair.risk for pair in pairs.values() if pair.risk is not None]
+    tells = bool(changed) or len(pairs) >= ENOUGH
+    notes = [_counts(list(pairs.values())), *changed, *([] if tells else [f"{ENOUGH:,} photos are needed to tell"])]
+    n = {"n": [len(pairs)]}
     found = row(
-        "decoding", TASK, "photos", [changed], aim=UNCHANGED, figures={"n": [len(pairs)]}, note=note, tells=tells
+        "decoding", TASK, "photos", [len(changed)], aim=UNCHANGED, figures=n, note="; ".join(notes), tells=tells
     )
     worst = "largest change of a risk"
     if not risks:
         return [found, missing("decoding", worst, "risk", note="no photo is judged in both ways")]
     return [found, row("decoding", worst, "risk", [max(risks)], note=f"n {len(risks)}")]
+
+
+def _counts(pairs: Sequence[Pair]) -> str:
+    own, judged = sum(pair.was_large for pair in pairs), sum(pair.judged for pair in pairs)
+    return f"{len(pairs) - own} enlarged to {LARGE // 1_000_000} MP, {own} as they are, {judged} judged"
 
 
 def compare(screener: Screener, path: Path) -> Pair:
@@ -82,9 +87,10 @@ def compare(screener: Screener, path: Path) -> Pair:
 def pair_of(scaled: Screening, full: Screening, *, was_large: bool) -> Pair:
     """What differs between two screenings of one photo."""
     risks = [one.malignancy_risk for one in (scaled, full) if one.malignancy_risk is not None]
+    levels = [one.recommendation.level for one in (scaled, full)]
     return Pair(
         was_large=was_large,
         judged=len(risks) == 2,
-        changed=scaled.recommendation.level != full.recommendation.level,
+        changed="" if levels[0] == levels[1] else f"{levels[0]}, in full {levels[1]}",
         risk=abs(risks[0] - risks[1]) if len(risks) == 2 else None,
     )
