@@ -35,7 +35,8 @@ def measured(photos: Path, tiny_bundle_path: Path) -> bench.ScreenBench:
 
 
 def test_all_sections_are_measured_in_order(measured: bench.ScreenBench, tiny_bundle: Bundle) -> None:
-    assert (measured.bundle, measured.photos, measured.source) == (tiny_bundle.id, 3, "files")
+    assert (measured.bundle, measured.graph) == (tiny_bundle.id, "onnx-fp32")
+    assert (measured.photos, measured.source) == (3, "files")
     assert list(dict.fromkeys(row.section for row in measured.rows)) == list(SECTIONS)
     for row in measured.rows:
         assert row.value is not None or row.note

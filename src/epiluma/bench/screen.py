@@ -35,6 +35,8 @@ class ScreenBench(msgspec.Struct, frozen=True, kw_only=True):
     """What `epiluma bench screen` measured."""
 
     bundle: str
+    graph: str
+    """Which of the bundle's graphs ran, here and bare."""
     photos: int
     """Files that were named or drawn; the note of a row says how much it was measured on."""
     source: str
@@ -102,6 +104,7 @@ def measure(
                     rows += section(subject, effort, advance)
     return ScreenBench(
         bundle=subject.screener.bundle.id,
+        graph=subject.screener.bundle.running,
         photos=count,
         source=source,
         rows=tuple(rows),
@@ -128,7 +131,8 @@ def conditions(measured: ScreenBench) -> str:
     core = "not pinned" if measured.core is None else f"pinned to core {measured.core} of {measured.cores}"
     return (
         f"{measured.photos} photos ({measured.source}), warm, one thread, {core}, median of {measured.runs} runs, "
-        f"onnxruntime {measured.onnxruntime_version}, Pillow {measured.pillow_version}, bundle {measured.bundle[:12]}"
+        f"onnxruntime {measured.onnxruntime_version}, Pillow {measured.pillow_version}, "
+        f"graph {measured.graph} of bundle {measured.bundle[:12]}"
     )
 
 

@@ -10,8 +10,10 @@ from PIL import Image
 from epiluma.bench.screening import bare
 from epiluma.bench.screening.subject import Subject
 from epiluma.bundle import Bundle
+from epiluma.inference.screen import Screener
 from epiluma.inference.session import Session, known_input
 from tests.conftest import LEAVES, SIZE, make_tiny_bundle
+from tests.inference.test_session import EVEN, with_variant
 
 
 def test_all_networks_run_with_all_views(subject: Subject) -> None:
@@ -25,6 +27,13 @@ def test_all_networks_run_with_all_views(subject: Subject) -> None:
 def test_the_network_gives_what_a_session_gives(tiny_bundle: Bundle) -> None:
     (found,) = bare.networks(tiny_bundle)()
     np.testing.assert_allclose(found[0], Session(tiny_bundle).logits(known_input(0, SIZE)), rtol=1e-5, atol=1e-5)
+
+
+def test_the_graph_that_a_screening_prefers_is_the_one_that_runs_bare(tiny_bundle: Bundle) -> None:
+    screener = Screener(with_variant(tiny_bundle, EVEN))
+    (found,) = bare.networks(screener.bundle)()
+    assert not found[0].any()  # the preferred graph gives zeros, the other one does not
+    assert bare.networks(tiny_bundle)()[0][0].any()
 
 
 def test_a_bundle_without_outline_has_none(tiny_bundle: Bundle) -> None:

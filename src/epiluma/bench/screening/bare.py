@@ -18,7 +18,7 @@ Work = Callable[[], object]
 
 
 def networks(bundle: Bundle) -> Work:
-    """All of the bundle's networks on ready tensors, with as many views as a screening has."""
+    """All networks of the bundle that a screener runs, on ready tensors, with as many views as a screening has."""
     manifest = bundle.manifest
     ready = np.repeat(known_input(0, manifest.preprocessing.size), manifest.views, axis=0)
     works = [_network(bundle.graph, ready)]

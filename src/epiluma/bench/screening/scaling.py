@@ -118,8 +118,8 @@ def _answer(line: Connection) -> Any:
 def _work(line: Connection, core: int, bundle: Path | None, photos: Sequence[bytes]) -> None:
     """Pin this process, say so, and follow orders until the line is closed."""
     os.sched_setaffinity(0, {core})
-    opened = find_bundle(bundle)
-    screener, networks = Screener(opened), bare.networks(opened)
+    screener = Screener(find_bundle(bundle))
+    networks = bare.networks(screener.bundle)
 
     def once(kind: Kind, turn: int) -> None:
         if kind == "bare":
