@@ -154,6 +154,23 @@ class Scope(Record, frozen=True, kw_only=True, omit_defaults=True):
     """Images of the training part behind the statistics."""
 
 
+class Examples(Record, frozen=True, kw_only=True):
+    """Photos with a known diagnosis, by which a screening says what a photo looks most like to the network."""
+
+    file: str
+    """Little-endian float16, one array after the other: mean (features), basis (components, features), and a row of
+    unit length (components) for each example."""
+    names: str
+    """CSV table with the columns id and diagnosis, a row for each example in the same order."""
+    source: str
+    """Where the photos are from."""
+    features: Annotated[int, msgspec.Meta(ge=1)]
+    """Length of the graph's output `features`."""
+    components: Annotated[int, msgspec.Meta(ge=1)]
+    n: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+    """Examples."""
+
+
 class Fitted(Record, frozen=True, kw_only=True, omit_defaults=True):
     """What the calibration part says about the outputs of one graph."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from epiluma.bundle_fitted import DecisionRule, Fitted, Probability, Record, Scope
+from epiluma.bundle_fitted import DecisionRule, Examples, Fitted, Probability, Record, Scope
 from epiluma.taxonomy import Taxonomy
 
 Modality = Literal["dermoscopy", "clinical"]
@@ -56,6 +56,8 @@ class Graph(Fitted, frozen=True, kw_only=True):
     known_answers: tuple[KnownAnswer, ...]
     scope: Scope | None = None
     """Which photos are like those that the network was made for; absent from bundles that do not say."""
+    examples: Examples | None = None
+    """Photos that a screening may name as alike; absent from bundles that name none."""
 
     def check(self, leaves: int) -> None:
         """Raise ValueError when a list by leaf has another length, or there is no known answer."""
@@ -188,6 +190,8 @@ class Manifest(Graph, frozen=True, kw_only=True):
                 raise ValueError(f"graph {graph.graph!r} is not among the files")
             if graph.scope and graph.scope.file not in self.files:
                 raise ValueError(f"scope {graph.scope.file!r} is not among the files")
+            if graph.examples and not {graph.examples.file, graph.examples.names} <= self.files.keys():
+                raise ValueError(f"examples {graph.examples.file!r} are not among the files")
         if self.outline and self.outline.graph not in self.files:
             raise ValueError(f"graph {self.outline.graph!r} is not among the files")
         if self.crop and not self.outline:

@@ -23,6 +23,7 @@ from epiluma.inference.recommend import TEXTS, UNCERTAIN
 from epiluma.inference.result import Screening, ScreeningError, json_schema, to_json
 from epiluma.inference.screen import Screener, judged
 from tests.conftest import with_outline
+from tests.export.test_examples import with_examples
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "screening.schema.json"
 
@@ -224,3 +225,12 @@ def test_sizes_are_those_of_the_file_whatever_it_was_decoded_to(tiny_bundle: Bun
     assert given is not None
     assert given.size.millimetres is not None
     assert given.size.millimetres.largest_diameter == pytest.approx(0.005 * given.size.pixels.largest_diameter)
+
+
+def test_a_judged_photo_names_what_it_looks_most_like_and_a_refused_one_nothing(tiny_bundle: Bundle) -> None:
+    screener = Screener(with_examples(tiny_bundle))
+    found = screener.screen(png(Image.fromarray(draw_lesion(1).image)), file="x")
+    assert found.diagnosis is not None
+    assert len(found.examples) == 5
+    assert found.examples[0].similarity >= found.examples[-1].similarity
+    assert screener.screen(png(Image.new("RGB", (300, 300), (8, 8, 8))), file="dark").examples == ()

@@ -54,6 +54,8 @@ class Shipping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Around the lesion, where the run was trained to follow it (`data.centre`); unset, the margin of training."""
     variants: tuple[Format, ...] = ()
     """Further formats to ship beside the graph in fp32, such as `onnx-int8`."""
+    examples: bool = True
+    """Whether photos of the public archive in the calibration part are named as alike."""
     preferred: Literal["onnx-fp32", "onnx-fp16", "onnx-int8"] = "onnx-fp32"
     """The graph that runs where nobody names another; one of `variants`, or the one in fp32."""
 

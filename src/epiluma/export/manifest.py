@@ -48,7 +48,12 @@ def make(
 
 def _named(graph: Graph) -> list[str]:
     """Files of a bundle that a graph's facts name."""
-    return [graph.graph, *([graph.scope.file] if graph.scope else [])]
+    examples = graph.examples
+    return [
+        graph.graph,
+        *([graph.scope.file] if graph.scope else []),
+        *([examples.file, examples.names] if examples else []),
+    ]
 
 
 def _facts(graph: Graph) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class Shape(NamedTuple):
 
 
 CHOSEN = Shape(components=128, residual_weight=0.0, energy_weight=0.05)
-MAX_SHARE = 0.015
+MAX_SHARE = 0.01
 """Of the calibration lesions, those that may have a photo that is refused."""
 Output = Literal["features", "textures"]
 

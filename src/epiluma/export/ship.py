@@ -18,6 +18,7 @@ from epiluma.evaluation.abstention import selective_figures
 from epiluma.evaluation.conformal import set_figures
 from epiluma.evaluation.leakage import is_leaked
 from epiluma.evaluation.scorecard import score
+from epiluma.export import examples as alike
 from epiluma.export import fitting, variants
 from epiluma.export import graph as graphs
 from epiluma.export import manifest as manifests
@@ -74,7 +75,7 @@ class Finished(NamedTuple):
     files: dict[str, bytes]
     """The graph's own, it first."""
     statistics: dict[str, bytes]
-    """The file by which photos outside its scope are told."""
+    """The file by which photos outside its scope are told, and those of its examples."""
     predictions: Predictions
 
 
@@ -100,7 +101,11 @@ class Export:
     def finish(self, name: str, payload: variants.Payload, outputs: Logits) -> Finished:
         """Fit everything on a graph's own outputs. Raises TooFewLesions."""
         scored, corpus, part = self.scored, self.scored.corpus, "calibration"
-        scope = scopes.fit_on(variants.load(name, payload), scored, PARTS, file=_scope_file(name))
+        network = variants.load(name, payload)
+        scope = scopes.fit_on(network, scored, PARTS, file=_own_file(name, scopes.FILE))
+        named = None
+        if self.shipping.examples:
+            named = alike.fit_on(network, scored, file=_own_file(name, alike.FILE))
         judged = {part: scored.judged(part) & within for part, within in scope.within.items()}
         if not judged[part].any():
             raise RecipeError(f"{self.recipe.name}: the gate would refuse every photo of the {part} part; look at them")
@@ -121,10 +126,12 @@ class Export:
             graph=next(iter(files)),
             known_answers=self._known_answers(name, payload, fitted.calibration),
             scope=scope.facts,
+            examples=named.facts if named else None,
         )
         threshold = fitted.operating_point.threshold
         table = scored.predictions(outputs, fitted.calibration, threshold, self.rule, runner=name, judged=judged)
-        return Finished(facts, files, {scope.facts.file: scope.data}, table)
+        statistics = {scope.facts.file: scope.data, **(named.files if named else {})}
+        return Finished(facts, files, statistics, table)
 
     def _known_answers(
         self, name: str, payload: variants.Payload, calibration: bundles.Calibration
@@ -219,8 +226,8 @@ def _bundle(
     return bundle
 
 
-def _scope_file(name: str) -> str:
-    return scopes.FILE if name == bundles.FP32 else f"{name}-{scopes.FILE}"
+def _own_file(name: str, file: str) -> str:
+    return file if name == bundles.FP32 else f"{name}-{file}"
 
 
 def _files(name: str, payload: variants.Payload) -> dict[str, bytes]:

@@ -166,5 +166,17 @@ def _figures(result: Screening, taxonomy: Taxonomy) -> str:
         f"<p>Fits best: {escape(diagnosis.name)}{plain}, "
         f"probability {decimal(result.probabilities[diagnosis.code])}.</p>"
         f'<div class="donuts">{malignancy_donut(result, taxonomy, number=decimal)}'
-        f"{diagnosis_donut(result, taxonomy, number=decimal)}</div>"
+        f"{diagnosis_donut(result, taxonomy, number=decimal)}</div>{_alike(result, taxonomy)}"
     )
+
+
+def _alike(result: Screening, taxonomy: Taxonomy) -> str:
+    """The published photos that look alike to the network, as links."""
+    if not result.examples:
+        return ""
+    links = (
+        f'<a href="{escape(example.url)}">{escape(example.id)}</a> '
+        f"({escape(taxonomy[example.diagnosis].name)}, {example.similarity:.2f})"
+        for example in result.examples
+    )
+    return f'<p class="muted">Looks most like, to the network: {", ".join(links)}.</p>'

@@ -15,6 +15,7 @@ from epiluma.inference.recommend import Level, Recommendation, Symptom
 __all__ = [
     "NOT_A_DIAGNOSIS",
     "BundleRef",
+    "Example",
     "Explanation",
     "Finding",
     "Level",
@@ -63,6 +64,21 @@ class Explanation(_Record, frozen=True, kw_only=True):
     """Rows and columns of the map."""
 
 
+class Example(_Record, frozen=True, kw_only=True):
+    """A published photo with a known diagnosis that looks alike to the network. Not a second opinion: alike to the
+    network that judged, by the same features.
+    """
+
+    id: str
+    """In the archive."""
+    diagnosis: str
+    """Code of the diagnosis that the photo is published with."""
+    similarity: float
+    """Cosine of the two photos' features, -1 to 1."""
+    url: str
+    """Where the archive shows it."""
+
+
 class BundleRef(_Record, frozen=True, kw_only=True):
     """Which model spoke."""
 
@@ -104,6 +120,9 @@ class Screening(_Record, frozen=True, kw_only=True):
     """None without an outline, and when nothing is outlined."""
     explanation: Explanation | None = None
     """None for a photo that is not judged, and when the bundle cannot tell."""
+    examples: tuple[Example, ...] = ()
+    """What the photo looks most like, the nearest first; empty for a photo that is not judged, and when the bundle
+    names no examples."""
     warning: str = NOT_A_DIAGNOSIS
 
 

@@ -17,11 +17,12 @@ from epiluma.imaging.measure import Measurements, Scale, measure
 from epiluma.imaging.preprocess import Box, normalise
 from epiluma.imaging.quality import QualityGrade, grade_decoded
 from epiluma.inference.decide import diagnose, malignancy_risk, probabilities_from_logits
+from epiluma.inference.examples import open_examples
 from epiluma.inference.explain import Heat, explain, heat_of
 from epiluma.inference.gate import Gate, GateResult
 from epiluma.inference.recommend import SYMPTOMS, UNCERTAIN, Recommendation, Symptom, is_uncertain, recommend
 from epiluma.inference.recommend import unjudged as refuse
-from epiluma.inference.result import BundleRef, Screening, ScreeningError, Timings
+from epiluma.inference.result import BundleRef, Example, Screening, ScreeningError, Timings
 from epiluma.inference.session import DEFAULT_PROVIDER, Answer, open_session
 from epiluma.inference.view import Mask, View
 
@@ -52,6 +53,7 @@ class Screener:
         self.bundle = self.session.bundle
         self.view = View.of(bundle, provider=provider)
         self.gate = Gate(self.bundle)
+        self._examples = open_examples(self.bundle)
         manifest = bundle.manifest
         self._reference = BundleRef(
             id=bundle.id,
@@ -111,6 +113,7 @@ class Screener:
             ood_score=gated.score,
             measurements=measured,
             explanation=explanation,
+            examples=self._alike(answer, verdict),
         )
         return Screened(screening, mask, heat, box, photo)
 
@@ -132,6 +135,11 @@ class Screener:
         if answer is None or answer.activations is None or verdict.diagnosis is None:
             return None
         return heat_of(answer.activations[0], self.bundle.manifest.taxonomy.codes.index(verdict.diagnosis))
+
+    def _alike(self, answer: Answer | None, verdict: Verdict) -> tuple[Example, ...]:
+        if self._examples is None or answer is None or answer.features is None or verdict.diagnosis is None:
+            return ()
+        return self._examples(answer.features)
 
     def screen_path(self, path: Path | str, *, symptoms: Collection[Symptom] = ()) -> Screening | ScreeningError:
         """Screen a file; one that cannot be read gives a ScreeningError with its name and the reason."""
