@@ -38,8 +38,15 @@ def test_two_processes_on_two_cores_that_end_with_the_bench(subject: Subject, ou
 def test_a_process_that_is_killed_is_said(subject: Subject, outlining_path: Path) -> None:
     with workers(allowed_cores()[:1], outlining_path, [subject.photos[0].data]) as one:
         os.kill(one[0].pid, signal.SIGKILL)
-        with pytest.raises(BenchError, match="a process of the bench has ended"):
-            rate(one, "bare", 0.05)
+        for _ in range(2):  # on its way out, and long gone
+            with pytest.raises(BenchError, match="a process of the bench has ended"):
+                rate(one, "bare", 0.05)
+
+
+def test_a_process_that_cannot_begin_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(BenchError, match="has ended"), workers(allowed_cores()[:1], tmp_path / "no-bundle", []):
+        pass
+    assert "no-bundle" in capfd.readouterr().err
 
 
 def test_one_core_is_too_few(subject: Subject, effort: Effort) -> None:

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import fmean
 from time import perf_counter, sleep
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from epiluma.bench.errors import BenchError
 from epiluma.bench.screening import bare
@@ -81,9 +81,10 @@ def gain(both: Sequence[Worker], kind: Kind, seconds: float) -> float:
 def rate(busy: Sequence[Worker], kind: Kind, seconds: float) -> float:
     """How many a second these workers do at once; the others wait. Raises BenchError when one has ended."""
     order = Order(kind, perf_counter() + _LEAD, seconds)
-    for worker in busy:
-        worker.line.send(order)
-    return float(sum(_answer(worker.line) for worker in busy))
+    with _lost_is_said():
+        for worker in busy:
+            worker.line.send(order)
+        return float(sum(worker.line.recv() for worker in busy))
 
 
 @contextmanager
@@ -99,7 +100,8 @@ def workers(cores: Sequence[int], bundle: Path | None, photos: Sequence[bytes]) 
             theirs.close()  # so that a process that has ended ends its line
             started.append(process)
             lines.append(ours)
-        ready = [_answer(line) for line in lines]
+        with _lost_is_said():
+            ready = [line.recv() for line in lines]
         yield [Worker(pid, core, line) for (pid, core), line in zip(ready, lines, strict=True)]
     finally:
         for line in lines:
@@ -108,9 +110,11 @@ def workers(cores: Sequence[int], bundle: Path | None, photos: Sequence[bytes]) 
             process.join()
 
 
-def _answer(line: Connection) -> Any:
+@contextmanager
+def _lost_is_said() -> Iterator[None]:
+    """A line to a process that has ended becomes a BenchError."""
     try:
-        return line.recv()
+        yield
     except (EOFError, OSError) as error:
         raise BenchError("a process of the bench has ended; its message, if it had one, stands above") from error
 
