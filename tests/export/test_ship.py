@@ -14,10 +14,10 @@ from epiluma import predictions
 from epiluma.datasets.split import SHARES
 from epiluma.evaluation.scorecard import score
 from epiluma.export import config, ship
-from epiluma.imaging.decode import decode_photo
-from epiluma.imaging.preprocess import normalise, resize_squares, to_square
+from epiluma.imaging.preprocess import normalise
 from epiluma.inference import decide
 from epiluma.inference.session import Session
+from epiluma.inference.view import View
 from epiluma.training import data, recipe, run
 
 INT8 = "onnx-int8"
@@ -46,11 +46,11 @@ def test_each_graph_reproduces_its_predictions_from_the_files(
     assert table.header.threshold == manifest.operating_point.threshold
     corpus = data.load(recipe.load(toml))
     by_id = {sample.image_id: sample for sample in corpus.samples}
-    session, spec = Session(bundle), manifest.preprocessing
+    session, view, spec = Session(bundle), View.of(bundle), manifest.preprocessing
     for i in range(0, len(table), 7):
-        photo = decode_photo(by_id[str(table.image_id[i])].path.read_bytes()).image
-        square = to_square(photo, recipe.load(toml).data.cache_size)[None]
-        batch = normalise(resize_squares(square, spec.size), mean=spec.mean, std=spec.std)
+        photo = view.open(by_id[str(table.image_id[i])].path.read_bytes(), spec.size).image
+        square = view.square(photo, view.box(photo, view.mask(photo)), spec.size)
+        batch = normalise(square[None], mean=spec.mean, std=spec.std)
         found = decide.probabilities_from_logits(session.logits(batch), manifest.calibration)
         assert np.abs(found[0] - table.probabilities[i]).max() < (1e-5 if name == bundles.FP32 else 1e-3)
         if table.diagnosis[i] >= 0:

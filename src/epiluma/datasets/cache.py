@@ -16,6 +16,7 @@ from PIL import Image
 from epiluma.datasets.record import DataError, Sample
 from epiluma.imaging.decode import PhotoError, decode_photo
 from epiluma.imaging.preprocess import to_square
+from epiluma.imaging.quality import SIDE
 
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
@@ -31,8 +32,8 @@ class Squares(Protocol):
     key: str
     """The same key, the same squares."""
 
-    def shorter_side(self, size: int) -> int:
-        """Pixels that decoding must leave a photo, so that its square may have `size`."""
+    def decoded_side(self, size: int) -> int:
+        """Of a photo's shorter side, pixels that are asked of decoding, so that its square may have `size`."""
 
     def __call__(self, photo: Image.Image, size: int) -> npt.NDArray[np.uint8]:
         """(size, size, 3) of an upright RGB photo."""
@@ -56,7 +57,7 @@ def decoded(
     shape = (len(samples), size, size, 3)
     if squares is None:
         return _kept(folder, [size, *facts], shape, lambda i: _square(samples[i].path, size), progress)
-    own, least = squares, squares.shorter_side(size)
+    own, least = squares, squares.decoded_side(size)
     return _kept(folder, [own.key, size, *facts], shape, lambda i: own(_photo(samples[i].path, least), size), progress)
 
 
@@ -100,7 +101,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def _square(path: Path, size: int) -> npt.NDArray[np.uint8]:
-    return to_square(_photo(path, size), size)
+    return to_square(_photo(path, max(size, SIDE)), size)  # decoded as far as a screening decodes
 
 
 def _photo(path: Path, shorter_side: int) -> Image.Image:

@@ -154,7 +154,7 @@ def ship(recipe: Recipe, shipping: Shipping, run: Path, out: Path) -> Shipped:
     outlines.check(recipe, shipping)
     networks.check(recipe, run)
     shown = outlines.shown(recipe, shipping)
-    corpus = data.load(shown, needed=split.SHARES)
+    corpus = data.load(shown, needed=split.SHARES, size=shipping.size)
     trained = networks.trained(recipe, corpus, run, shipping.epoch)
     outlined = outlines.of(shown, shipping)
     view = View(Outliner(outlined.facts, outlined.graph), outlined.crop) if outlined else View(None, None)

@@ -13,6 +13,9 @@ from epiluma.inference.outline import Outliner
 from epiluma.inference.view import View
 from epiluma.training.recipe import Centre, RecipeError
 
+_MADE = 2
+"""Counts up when the same outline gives other squares than before."""
+
 
 def crop_of(centre: Centre) -> bundles.Crop:
     """The same, as a bundle says it."""
@@ -36,11 +39,11 @@ class Followed:
         self._view = View(Outliner.of(bundle), crop_of(centre))
         assert bundle.manifest.outline is not None
         graph = bundle.manifest.files[bundle.manifest.outline.graph]
-        self.key = f"{graph.sha256} {centre.margin} {centre.least}"
+        self.key = f"{_MADE} {graph.sha256} {centre.margin} {centre.least}"
 
-    def shorter_side(self, size: int) -> int:
-        """As `View.shorter_side`."""
-        return self._view.shorter_side(size)
+    def decoded_side(self, size: int) -> int:
+        """As `View.decoded_side`."""
+        return self._view.decoded_side(size)
 
     def __call__(self, photo: Image.Image, size: int) -> npt.NDArray[np.uint8]:
         """(size, size, 3) of an upright RGB photo."""

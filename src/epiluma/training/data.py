@@ -75,13 +75,21 @@ class Curation(NamedTuple):
 
 
 def load(
-    recipe: Recipe, progress: cache.Progress | None = None, *, needed: Iterable[str] = ("train", "validation")
+    recipe: Recipe,
+    progress: cache.Progress | None = None,
+    *,
+    needed: Iterable[str] = ("train", "validation"),
+    size: int | None = None,
 ) -> Corpus:
-    """Read, split and decode the recipe's data. Raises DataError, also when a `needed` part is empty."""
+    """Read, split and decode the recipe's data. Raises DataError, also when a `needed` part is empty.
+
+    With `size`, what the network is shown has that many pixels to a side, made of the photo in one step as the runtime
+    makes it; without, as many as the recipe's cache, from which training takes smaller squares.
+    """
     source = recipe.data
     if isinstance(source.manifest, Path):
         found = _without(_from_manifest(source.manifest, source), source)
-        return _with_pixels(found, recipe, source.manifest, progress, needed)
+        return _with_pixels(found, recipe, source.manifest, progress, needed=needed, size=size)
     assert isinstance(source.root, Path)
     assert isinstance(source.split, Path)
     read = catalog.read(str(source.set), source.root)
@@ -94,7 +102,7 @@ def load(
     found = _Labelled(
         own + more, split.Split(of, assignment.sha256), None, "", len(own), len(read) + len(extras) - len(own + more)
     )
-    return _with_pixels(_without(found, source), recipe, source.split, progress, needed)
+    return _with_pixels(_without(found, source), recipe, source.split, progress, needed=needed, size=size)
 
 
 class _Labelled(NamedTuple):
@@ -122,7 +130,13 @@ def _without(found: _Labelled, source: Data) -> _Labelled:
 
 
 def _with_pixels(
-    found: _Labelled, recipe: Recipe, where: Path, progress: cache.Progress | None, needed: Iterable[str]
+    found: _Labelled,
+    recipe: Recipe,
+    where: Path,
+    progress: cache.Progress | None,
+    *,
+    needed: Iterable[str],
+    size: int | None,
 ) -> Corpus:
     source = recipe.data
     taxonomy = load_taxonomy(source.taxonomy) if isinstance(source.taxonomy, Path) else ISIC_2019
@@ -132,12 +146,10 @@ def _with_pixels(
     whole = cache.decoded(found.samples, size=source.cache_size, folder=source.cache, progress=progress)
     if found.own < len(found.samples):
         parts["train"] = _untied(found.samples, whole, parts, found.own)
-    squares = whole
-    if isinstance(source.centre, Centre):
-        followed = Followed(source.centre)
-        squares = cache.decoded(
-            found.samples, size=source.cache_size, folder=source.cache, progress=progress, squares=followed
-        )
+    squares, side = whole, size or source.cache_size
+    followed = Followed(source.centre) if isinstance(source.centre, Centre) else None
+    if followed or side != source.cache_size:
+        squares = cache.decoded(found.samples, size=side, folder=source.cache, progress=progress, squares=followed)
     labels = np.array([taxonomy.index(sample.diagnosis) for sample in found.samples], np.intp)
     masks = None
     if recipe.model.masks != "none":
