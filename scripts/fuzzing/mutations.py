@@ -8,9 +8,13 @@ import zlib
 from collections.abc import Callable
 from random import Random
 
+from epiluma.imaging.decode import MAX_BYTES
+
 NUMBERS = (0, 1, 2, 3, 7, 8, 16, 127, 128, 255, 256, 4_096, 16_383, 32_767, 32_768, 65_535, 1 << 24, (1 << 31) - 1,
            1 << 31, (1 << 32) - 1)  # fmt: skip
 """Where programs that count go wrong."""
+MOST = MAX_BYTES + 1
+"""Bytes from which on a file is refused for its length alone; it is not made longer still."""
 Mutation = Callable[[bytes, bytes, Random], bytes]
 """(file, another file, random numbers) -> the file, damaged."""
 
@@ -19,7 +23,8 @@ def mutated(data: bytes, other: bytes, random: Random) -> tuple[bytes, tuple[str
     """The file after one to four mutations, and their names. A PNG's checksums are mostly made good again."""
     chosen = random.choices(list(MUTATIONS), k=random.choice((1, 1, 2, 3, 4)))
     for name in chosen:
-        data = MUTATIONS[name](data, other, random)
+        if len(data) <= MOST:
+            data = MUTATIONS[name](data, other, random)
     if data.startswith(_PNG) and random.random() < 0.9:
         data = _checked(data)
     return data, tuple(chosen)
@@ -124,7 +129,8 @@ def _change_number(data: bytes, _: bytes, random: Random) -> bytes:
 
 def _repeat_part(data: bytes, _: bytes, random: Random) -> bytes:
     start, end = _part(data, random)
-    return data[:start] + data[start:end] * random.choice((2, 2, 3, 30, 300)) + data[end:]
+    times = min(random.choice((2, 2, 3, 30, 300)), 2 + (MOST - len(data)) // max(end - start, 1))
+    return data[:start] + data[start:end] * times + data[end:]
 
 
 def _drop_part(data: bytes, _: bytes, random: Random) -> bytes:

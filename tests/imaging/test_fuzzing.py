@@ -11,6 +11,8 @@ from scripts.fuzzing.mutations import MUTATIONS
 from scripts.fuzzing.seeds import seeds
 from scripts.fuzzing.watched import Outcome, WatchedDecoder
 
+from epiluma.imaging.decode import MAX_BYTES
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 SEEDS = seeds()
 
@@ -26,6 +28,12 @@ def test_a_number_gives_the_same_file_again() -> None:
 def test_every_mutation_is_made() -> None:
     stories = " ".join(damaged_file(0, number, SEEDS)[1] for number in range(300))
     assert [name for name in MUTATIONS if name not in stories] == []
+
+
+@pytest.mark.parametrize("number", [132_833, 404_935, 604_386, 944_830])
+def test_no_file_grows_far_beyond_what_is_refused_for_its_length(number: int) -> None:
+    """These had up to 2.2 GB, and what was measured was the handing over of the file."""
+    assert len(damaged_file(11, number, SEEDS)[0]) <= 2 * MAX_BYTES
 
 
 @pytest.mark.parametrize(
