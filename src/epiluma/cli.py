@@ -107,6 +107,38 @@ def screen(
     ctx.exit(code)
 
 
+@main.command()
+@click.argument("earlier", type=_FILE)
+@click.argument("later", type=_FILE)
+@_BUNDLE
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, as docs/reference/visits.schema.json says.")
+@click.option("--overlay", type=_FILE, metavar="FILE", help="Also write both photos with contours and change to FILE.")
+@click.option("--mm-per-pixel", type=float, metavar="MM", help="Size of a pixel on the skin, the same in both photos.")
+@click.option(
+    "--symptom",
+    "symptoms",
+    multiple=True,
+    type=click.Choice(["bleeds", "grew", "changed", "itches"]),
+    help="What is reported of the mark at the later visit; repeatable.",
+)
+def visits(
+    *,
+    earlier: Path,
+    later: Path,
+    bundle: Path | None,
+    as_json: bool,
+    overlay: Path | None,
+    mm_per_pixel: float | None,
+    symptoms: tuple[Any, ...],
+) -> None:
+    """Compare two photos of one mark, EARLIER and LATER."""
+    from epiluma.imaging.measure import given_scale
+    from epiluma.inference.visits_command import run
+
+    scale = None if mm_per_pixel is None else given_scale(mm_per_pixel)
+    run(earlier, later, bundle=bundle, as_json=as_json, overlay=overlay, symptoms=symptoms, scale=scale)
+
+
 for command in (train, predict, export, convert, choose, evaluate, compare, search, edge):
     main.add_command(command)
 main.add_command(data)
@@ -256,6 +288,19 @@ def bench_audit(*, sets: tuple[str, ...], bundle: Path | None, no_features: bool
     from epiluma.bench.audit import run
 
     run(sets, bundle=bundle, features=not no_features, as_json=as_json)
+
+
+@bench.command("visits")
+@click.argument("root", type=_PATHS)
+@click.option("--set", "name", default="ham10000", show_default=True, help="Set that names lesions.")
+@click.option("--pairs", type=click.IntRange(min=1), default=400, show_default=True)
+@_BUNDLE
+@click.option("--json", "as_json", is_flag=True)
+def bench_visits(*, root: Path, name: str, pairs: int, bundle: Path | None, as_json: bool) -> None:
+    """Compare published photos of one mark, taken without time between them: how much seems to change."""
+    from epiluma.bench.visits import run
+
+    run(root, name, pairs=pairs, bundle=bundle, as_json=as_json)
 
 
 @bench.command("duplicates")

@@ -18,10 +18,12 @@ from epiluma.bench import gate_report
 from epiluma.bench.gate import CANDIDATES, Fitted, Limits, Sources, choose
 from epiluma.bench.gate_report import GateBench
 from epiluma.bundle import Bundle
+from epiluma.export import scope as scopes
 from epiluma.export.scope import CHOSEN
 from epiluma.imaging.synthetic import draw_lesion, write_folder
 from epiluma.imaging.synthetic.outside import FAMILIES
 from epiluma.inference.gate import Code
+from tests.export.test_scope import LEAF, LESION, seen
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,14 @@ def test_every_family_and_set_is_measured(measured: GateBench) -> None:
     (row,) = measured.refused
     assert row.lower <= row.refused <= row.upper
     assert set(row.findings) <= set(get_args(Code))
+
+
+def test_a_bundle_with_statistics_of_its_own_is_asked_by_them_too(sources: Sources, tiny_bundle: Bundle) -> None:
+    scope, data = scopes.fit_scope(seen(120, 3, 0), LEAF, seen(90, 3, 1), LESION)
+    strict = scopes.with_scope(tiny_bundle, msgspec.structs.replace(scope, threshold=-1e6), data)
+    fitted, own = bench.measure(sources, Limits(each=1, photos=8), bundle=strict).refused
+    assert own.name == f"{fitted.name}, by the bundle's own statistics"
+    assert fitted.refused < own.refused == 1
 
 
 def test_every_spoilt_melanoma_is_referred_missed_or_refused(measured: GateBench) -> None:

@@ -107,12 +107,17 @@ def measure(sources: Sources, limits: Limits, *, bundle: Bundle) -> GateBench:
             fits[shape] = Fitted(facts, score(*inside), elsewhere, {name: score(*one) for name, one in seen.items()})
     scope, data = scopes.fit_scope(training, leaves, calibration, lesions, output=eye.output, shape=CHOSEN)
     shipped = scopes.with_scope(bundle, scope, data)
+    known = {"test": inside, "clinical": seen.get(CLINICAL)}
+    refused = _refusals(shipped, eye, parts, known)
+    if bundle.manifest.scope:  # whose statistics may be of more sets than the one in hand
+        own = _refusals(bundle, eye, parts, known)
+        refused += [msgspec.structs.replace(row, name=f"{row.name}, by the bundle's own statistics") for row in own]
     return GateBench(
         bundle=bundle.id,
         threshold=scope.threshold,
         chosen=list(choose(fits, without="")),
         families=[_family(name, fits, parts["test"], _peers(training, inside, one)) for name, one in seen.items()],
-        refused=_refusals(shipped, eye, parts, {"test": inside, "clinical": seen.get(CLINICAL)}),
+        refused=refused,
         spoilt=_spoilt(shipped, eye, [sample for sample in parts["test"] if sample.diagnosis == "MEL"]),
         **_timings(shipped, inside, parts["test"]),
     )
