@@ -61,6 +61,7 @@ def main() -> None:
 )
 @click.option("--graph", metavar="NAME", help="Which of the bundle's graphs runs; the preferred one when not given.")
 @click.option("--mm-per-pixel", type=float, metavar="MM", help="Size of a pixel on the skin: sizes in millimetres.")
+@click.option("--ruler", type=float, metavar="MM", help="Look for a ruler whose ticks are so far apart, as a scale.")
 @click.option(
     "--symptom",
     "symptoms",
@@ -82,6 +83,7 @@ def screen(
     provider: str,
     graph: str | None,
     mm_per_pixel: float | None,
+    ruler: float | None,
     symptoms: tuple[Any, ...],
 ) -> None:
     """Screen photos and folders of photos (JPEG, PNG, WebP, BMP, TIFF).
@@ -103,6 +105,7 @@ def screen(
         workers=workers,
         provider=provider,
         graph=graph,
+        ruler=None if ruler is None else given_scale(ruler).mm_per_pixel,
     )
     ctx.exit(code)
 

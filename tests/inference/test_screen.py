@@ -24,6 +24,8 @@ from epiluma.inference.result import Screening, ScreeningError, json_schema, to_
 from epiluma.inference.screen import Screener, judged
 from tests.conftest import with_outline
 from tests.export.test_examples import with_examples
+from tests.imaging.measure.test_ruler import with_ruler
+from tests.imaging.measure.test_scale import CAMERA
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "screening.schema.json"
 
@@ -234,3 +236,32 @@ def test_a_judged_photo_names_what_it_looks_most_like_and_a_refused_one_nothing(
     assert len(found.examples) == 5
     assert found.examples[0].similarity >= found.examples[-1].similarity
     assert screener.screen(png(Image.new("RGB", (300, 300), (8, 8, 8))), file="dark").examples == ()
+
+
+def test_the_scale_is_the_given_one_else_the_ruler_s_else_the_camera_s(tiny_bundle: Bundle) -> None:
+    screener, camera = Screener(with_outline(tiny_bundle)), Image.Exif()
+    camera.get_ifd(0x8769).update(CAMERA)
+    buffer = io.BytesIO()
+    ruled = Image.fromarray(with_ruler(24, 0)).resize((2400, 1800), Image.Resampling.BICUBIC)  # decoded smaller
+    ruled.save(buffer, "JPEG", quality=95, exif=camera)
+    photo, found = buffer.getvalue(), {}
+    for name, asked in {
+        "given": {"scale": given_scale(0.005), "ruler": 1.0},
+        "ruler": {"ruler": 1.0},
+        "exif": {},
+    }.items():
+        measured = screener.look(photo, file="x", **asked).screening.measurements  # type: ignore[arg-type]
+        assert measured is not None
+        assert measured.scale is not None
+        assert measured.size.millimetres is not None
+        found[name] = measured.scale
+        assert measured.scale.source == name
+        ratio = measured.size.millimetres.largest_diameter / measured.size.pixels.largest_diameter
+        assert ratio == pytest.approx(measured.scale.mm_per_pixel)
+    assert screener.view.open(photo, 32).image.width < 2400
+    assert found["ruler"].mm_per_pixel == pytest.approx(1 / 96, rel=0.02)  # of the file's pixels
+    plain = io.BytesIO()
+    Image.fromarray(draw_lesion(1).image).save(plain, "JPEG")
+    measured = screener.look(plain.getvalue(), file="x", ruler=1.0).screening.measurements
+    assert measured is not None
+    assert measured.scale is None

@@ -7,12 +7,14 @@ top of the file itself. Why not in a child process: docs/decisions/0019-decoding
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image
 
 from epiluma.imaging.containers import DAMAGED, RARE, Container, PhotoError, read_container
+from epiluma.imaging.formats.exif import camera_numbers
 
 __all__ = ["Decoded", "PhotoError", "decode_photo"]
 
@@ -52,6 +54,8 @@ class Decoded:
     width: int
     """Pixels of the file's picture, after orientation."""
     height: int
+    camera: Mapping[int, float] = field(default_factory=dict)
+    """What the camera wrote of lens and sensor, by the tags of `imaging.formats.exif`."""
 
 
 def decode_photo(source: bytes, *, shorter_side: int | None = None) -> Decoded:
@@ -72,7 +76,7 @@ def decode_photo(source: bytes, *, shorter_side: int | None = None) -> Decoded:
         picture = picture.transpose(_UPRIGHT[container.orientation])
     turned = container.orientation >= 5
     width, height = (container.height, container.width) if turned else (container.width, container.height)
-    return Decoded(picture, container.format, width, height)
+    return Decoded(picture, container.format, width, height, camera_numbers(container.exif))
 
 
 def _check_cost(container: Container) -> None:

@@ -43,6 +43,7 @@ def screen_files(
     workers: int | None = None,
     provider: str = DEFAULT_PROVIDER,
     graph: str | None = None,
+    ruler: float | None = None,
 ) -> int:
     """Screen every photo and print each result as it comes. Returns 1 when any file could not be read, else 0.
 
@@ -55,7 +56,7 @@ def screen_files(
     if (masks or overlays) and screener.view.outliner is None:
         raise PicturesError(f"bundle {screener.bundle.manifest.name!r} outlines no lesion, so there is no picture")
     pictures = Pictures((p for p in photos if isinstance(p, Path)), masks=masks, overlays=overlays)
-    asked = Asked(bundle, pictures, tuple(symptoms), scale, provider, screener.bundle.running)
+    asked = Asked(bundle, pictures, tuple(symptoms), scale, provider, screener.bundle.running, ruler)
     if workers is None and provider != DEFAULT_PROVIDER:
         workers = 1
     with ExitStack() as stack:

@@ -39,6 +39,8 @@ class Asked(NamedTuple):
     provider: str = DEFAULT_PROVIDER
     graph: str | None = None
     """The same for all processes."""
+    ruler: float | None = None
+    """Millimetres between the ticks of a ruler in the photos."""
 
 
 def cores() -> int:
@@ -53,7 +55,7 @@ def workers_for(photos: int, wanted: int | None) -> int:
 
 def screen_one(screener: Screener, photo: Path, asked: Asked) -> Screening | ScreeningError:
     """Screen a file and write its pictures. Raises PicturesError."""
-    found = screener.look_path(photo, symptoms=asked.symptoms, scale=asked.scale)
+    found = screener.look_path(photo, symptoms=asked.symptoms, scale=asked.scale, ruler=asked.ruler)
     if isinstance(found, ScreeningError):
         return found
     asked.pictures.write(photo, found)

@@ -7,13 +7,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from epiluma.bundle import Bundle, Manifest
 from epiluma.imaging.decode import MAX_BYTES, Decoded, PhotoError
-from epiluma.imaging.measure import Measurements, Scale, measure
+from epiluma.imaging.measure import Measurements, Scale, measure, scale_from_exif, scale_from_ruler
 from epiluma.imaging.preprocess import Box, normalise
 from epiluma.imaging.quality import QualityGrade, grade_decoded
 from epiluma.inference.decide import diagnose, malignancy_risk, probabilities_from_logits
@@ -74,9 +75,19 @@ class Screener:
         return self.look(data, file=file, symptoms=symptoms, scale=scale).screening
 
     def look(
-        self, data: bytes, *, file: str, symptoms: Collection[Symptom] = (), scale: Scale | None = None
+        self,
+        data: bytes,
+        *,
+        file: str,
+        symptoms: Collection[Symptom] = (),
+        scale: Scale | None = None,
+        ruler: float | None = None,
     ) -> Screened:
-        """As `screen`, with the mask and the heat map. Raises PhotoError."""
+        """As `screen`, with the mask and the heat map. Raises PhotoError, and ImpossibleScale for a ruler that is none.
+
+        `ruler` says how many millimetres lie between the ticks of a ruler in the photo, where there may be one. A scale
+        that is given comes first, then the ruler's, then the camera's.
+        """
         laps = _Laps()
         decoded = self.view.open(data, self.bundle.manifest.preprocessing.size)
         laps.end("decode")
@@ -93,7 +104,7 @@ class Screener:
         verdict = unjudged(" ".join(gated.reasons), manifest, symptoms)
         if gated.passes and answer:
             verdict = judged(answer.logits, manifest, symptoms)
-        measured = self._measured(decoded, mask, scale)
+        measured = self._measured(decoded, mask, scale, ruler)
         heat = self._heat(answer, verdict)
         explanation = explain(heat, verdict.diagnosis, mask, box) if heat is not None and verdict.diagnosis else None
         laps.end("measure")
@@ -125,11 +136,17 @@ class Screener:
         scoped, logits = (answer.scoped(self.bundle.manifest.scope), answer.own) if answer else (None, None)
         return self.gate.check(photo, mask, features=scoped, logits=logits, quality=quality)
 
-    def _measured(self, decoded: Decoded, mask: Mask | None, scale: Scale | None) -> Measurements | None:
+    def _measured(
+        self, decoded: Decoded, mask: Mask | None, scale: Scale | None, ruler: float | None
+    ) -> Measurements | None:
         if mask is None or not mask.any():
             return None
-        reduced = decoded.width / decoded.image.width
-        return measure(np.asarray(decoded.image), mask, scale=scale, reduced=reduced)
+        pixels, reduced = np.asarray(decoded.image), decoded.width / decoded.image.width
+        if scale is None and ruler is not None and (found := scale_from_ruler(pixels, tick_mm=ruler)):
+            scale = msgspec.structs.replace(found, mm_per_pixel=found.mm_per_pixel / reduced)
+        if scale is None:
+            scale = scale_from_exif(decoded.camera, longest_side=max(decoded.width, decoded.height))
+        return measure(pixels, mask, scale=scale, reduced=reduced)
 
     def _heat(self, answer: Answer | None, verdict: Verdict) -> Heat | None:
         if answer is None or answer.activations is None or verdict.diagnosis is None:
@@ -147,13 +164,18 @@ class Screener:
         return found.screening if isinstance(found, Screened) else found
 
     def look_path(
-        self, path: Path | str, *, symptoms: Collection[Symptom] = (), scale: Scale | None = None
+        self,
+        path: Path | str,
+        *,
+        symptoms: Collection[Symptom] = (),
+        scale: Scale | None = None,
+        ruler: float | None = None,
     ) -> Screened | ScreeningError:
         """As `screen_path`, with the mask and the heat map."""
         try:
             with Path(path).open("rb") as file:
                 data = file.read(MAX_BYTES + 1)  # one byte more than allowed is enough to refuse it
-            return self.look(data, file=str(path), symptoms=symptoms, scale=scale)
+            return self.look(data, file=str(path), symptoms=symptoms, scale=scale, ruler=ruler)
         except PhotoError as error:
             return ScreeningError(file=str(path), error=error.reason)
         except OSError as error:

@@ -43,6 +43,8 @@ class Container:
     data: bytes
     scans: int = 1
     """Passes over the whole picture (JPEG)."""
+    exif: bytes = b""
+    """What the camera wrote, a TIFF structure; empty where there is none."""
     buffered: bool = False
     """Whether all coefficients must be in memory before the first pixel (JPEG: progressive, or a scan per colour)."""
 

@@ -57,7 +57,9 @@ def read(data: bytes) -> Container:
         raise PhotoError(DAMAGED)
     height, width, components = struct.unpack_from(">HHB", frame, 1)
     bits, orientation = 8 * components, exif_orientation(exif)
-    return Container("JPEG", width, height, bits, orientation, b"".join(kept), scans, buffered or scans > 1)
+    return Container(
+        "JPEG", width, height, bits, orientation, b"".join(kept), scans, exif=exif, buffered=buffered or scans > 1
+    )
 
 
 def parts(data: bytes) -> Iterator[tuple[int, bytes | memoryview]]:

@@ -29,7 +29,7 @@ def read(data: bytes) -> Container:
         elif name == b"eXIf":
             exif = bytes(chunk[8:-4])
     bits = depth * _CHANNELS.get(colour, 4)
-    return Container("PNG", width, height, bits, exif_orientation(exif), b"".join(kept))
+    return Container("PNG", width, height, bits, exif_orientation(exif), b"".join(kept), exif=exif)
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:

@@ -28,7 +28,7 @@ def read(data: bytes) -> Container:
             exif = bytes(payload).removeprefix(b"Exif\0\0")
     length = 4 + sum(map(len, kept))
     rewritten = b"".join([struct.pack("<4sI4s", b"RIFF", length, b"WEBP"), *kept])
-    return Container("WEBP", *size, 32, exif_orientation(exif), rewritten)
+    return Container("WEBP", *size, 32, exif_orientation(exif), rewritten, exif=exif)
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:

@@ -6,10 +6,10 @@ A ruler in the photo is the third way: `epiluma.imaging.measure.ruler`.
 from __future__ import annotations
 
 import math
-
-from PIL import ExifTags, Image
+from collections.abc import Mapping
 
 from epiluma.errors import EpilumaError
+from epiluma.imaging.formats import exif
 from epiluma.imaging.measure.records import Scale
 
 MM_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
@@ -31,20 +31,19 @@ def given_scale(mm_per_pixel: float) -> Scale:
     return Scale(mm_per_pixel=mm_per_pixel, relative_uncertainty=0.0, source="given")
 
 
-def scale_from_exif(exif: Image.Exif, *, longest_side: int) -> Scale | None:
+def scale_from_exif(tags: Mapping[int, float], *, longest_side: int) -> Scale | None:
     """The scale by focal length, distance and the sensor's resolution; None unless all three are there and plausible.
 
     A thin lens of focal length f that images an object at distance s enlarges it f / (s - f) times, and the sensor's
     pixel pitch over that is the pixel's size on the object. `longest_side` is that of the photo as it is now, pixels:
     the camera's own, PixelXDimension, tells by how much it was reduced. XResolution is about printing, not used.
     The distance counts from the lens in the formula and from the sensor in some cameras, so close up the result is
-    refused.
+    refused. `tags` are what `imaging.formats.exif.camera_numbers` reads.
     """
-    tags = exif.get_ifd(ExifTags.IFD.Exif)
     pitch = _pixel_pitch(tags)
-    focal, distance = (_number(tags, tag) for tag in (ExifTags.Base.FocalLength, ExifTags.Base.SubjectDistance))
-    sides = [_number(tags, tag) for tag in (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)]
-    zoom = _number(tags, ExifTags.Base.DigitalZoomRatio) or 1.0
+    focal, distance = (_number(tags, tag) for tag in (exif.FOCAL_LENGTH, exif.SUBJECT_DISTANCE))
+    sides = [_number(tags, tag) for tag in (exif.PIXELS_ACROSS, exif.PIXELS_DOWN)]
+    zoom = _number(tags, exif.DIGITAL_ZOOM) or 1.0
     if pitch is None or focal is None or distance is None or zoom > 1 or None in sides:
         return None
     beyond = 1000 * distance - focal  # SubjectDistance is in metres
@@ -62,21 +61,16 @@ def scale_from_exif(exif: Image.Exif, *, longest_side: int) -> Scale | None:
     )
 
 
-def _pixel_pitch(tags: dict[int, object]) -> float | None:
+def _pixel_pitch(tags: Mapping[int, float]) -> float | None:
     """Millimetres between pixels on the sensor, if they are square."""
-    across, down = (
-        _number(tags, tag) for tag in (ExifTags.Base.FocalPlaneXResolution, ExifTags.Base.FocalPlaneYResolution)
-    )
-    unit = tags.get(ExifTags.Base.FocalPlaneResolutionUnit, 2)  # an inch unless said (EXIF 2.32)
+    across, down = (_number(tags, tag) for tag in (exif.RESOLUTION_ACROSS, exif.RESOLUTION_DOWN))
+    unit = tags.get(exif.RESOLUTION_UNIT, 2)  # an inch unless said (EXIF 2.32)
     if across is None or down is None or abs(across - down) > 0.01 * across or unit not in MM_PER_UNIT:
         return None
-    return MM_PER_UNIT[int(str(unit))] / across
+    return MM_PER_UNIT[int(unit)] / across
 
 
-def _number(tags: dict[int, object], tag: int) -> float | None:
-    """A tag's positive, finite number; zero and all bits set stand for unknown and infinite."""
-    try:
-        value = float(str(tags[tag])) if not isinstance(tags.get(tag), tuple) else math.nan
-    except (KeyError, ValueError, ZeroDivisionError):
-        return None
-    return value if math.isfinite(value) and 0 < value < 2**31 else None
+def _number(tags: Mapping[int, float], tag: int) -> float | None:
+    """A tag's positive number; zero and all bits set stand for unknown and infinite."""
+    value = tags.get(tag, 0.0)
+    return value if 0 < value < 2**31 else None
