@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from epiluma import __version__
+from epiluma.cli_browser import browser
 from epiluma.cli_compare import compare
 from epiluma.cli_convert import convert
 from epiluma.cli_data import data
@@ -102,7 +103,7 @@ def screen(
     ctx.exit(code)
 
 
-for command in (train, predict, export, convert, choose, evaluate, compare, search, edge):
+for command in (train, predict, export, convert, choose, evaluate, compare, search, edge, browser):
     main.add_command(command)
 main.add_command(data)
 

@@ -1,0 +1,91 @@
+"""The page as people meet it: built from a bundle, handed out by a plain web server, opened in a real Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from epiluma.browser.build import build
+from epiluma.browser.runtime import VERSION, runtime_files
+from epiluma.bundle import Bundle
+from tests.browser.serving import Served
+
+RUNTIME = "EPILUMA_WEB_RUNTIME"
+ROOT = Path(__file__).parents[2]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+def missing(reason: str) -> None:
+    """Skip, or fail where everything is required."""
+    if os.environ.get("EPILUMA_REQUIRE") == "all":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def package() -> Path:
+    """The npm package onnxruntime-web: named in the environment, or fetched once through npm."""
+    if named := os.environ.get(RUNTIME):
+        return Path(named)
+    cached = ROOT / "cache" / "npm" / f"onnxruntime-web-{VERSION}.tgz"
+    if not cached.is_file():
+        npm = shutil.which("npm")
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        command = [str(npm), "pack", f"onnxruntime-web@{VERSION}", "--pack-destination", str(cached.parent)]
+        if not npm or subprocess.run(command, capture_output=True, timeout=120, check=False).returncode:
+            missing(f"no onnxruntime-web: put npm on PATH, or name the package in {RUNTIME}")
+    return cached
+
+
+@pytest.fixture(scope="session")
+def runtime(package: Path) -> dict[str, bytes]:
+    return runtime_files(package)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    found = os.environ.get("EPILUMA_CHROMIUM") or shutil.which("chromium")
+    if not found:
+        missing("no Chromium: set EPILUMA_CHROMIUM or put `chromium` on PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def serve(
+    runtime: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Bundle], Served]]:
+    """A bundle's page, built and handed out until the tests end."""
+    running: list[Served] = []
+
+    def start(bundle: Bundle) -> Served:
+        folder = tmp_path_factory.mktemp("page")
+        build(folder, bundle, runtime)
+        running.append(Served(folder))
+        return running[-1]
+
+    yield start
+    for served in running:
+        served.stop()
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """A fresh visitor; a line in the console, or an uncaught error, is a failure."""
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, locale="en-GB")
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: message.type in {"error", "warning"} and complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    context.close()
+    assert complaints == []

@@ -1,0 +1,109 @@
+"""What the tests of the page share: a plain web server, and a photo's way through the page's modules."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from playwright.sync_api import Page
+
+from epiluma.bundle import Bundle
+from epiluma.inference.result import Screening
+from epiluma.inference.screen import Screener
+
+_OPEN = """async () => {
+  const { Screener } = await import(new URL("js/screen.js", location.href));
+  window.screener = await Screener.open();
+}"""
+_SCREEN = """async ([data, symptoms]) => {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  try {
+    const { photo, mask, ...found } = await window.screener.screen(new Blob([bytes]));
+    return { ...found, size: [photo.width, photo.height], ...window.screener.recommendation(found, symptoms) };
+  } catch (error) { return { error: `${error.constructor.name}: ${error.message}` }; }
+}"""
+
+
+class Served:
+    """Python's own web server over a folder, on a free port of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", str(folder)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert self._process.stdout is not None
+        said = self._process.stdout.readline()
+        found = re.search(r"port (\d+)", said)
+        assert found, said
+        self.url = f"http://127.0.0.1:{found[1]}/"
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+
+
+def opened(page: Page, served: Served) -> Page:
+    """The page with its screener, in `window.screener`."""
+    page.goto(served.url)
+    page.evaluate(_OPEN)
+    return page
+
+
+def screen(page: Page, data: bytes, symptoms: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What the page's modules make of a file."""
+    found: dict[str, Any] = page.evaluate(_SCREEN, [base64.b64encode(data).decode(), list(symptoms)])
+    return found
+
+
+def encoded(pixels: npt.NDArray[np.uint8], kind: str, **options: Any) -> bytes:
+    """A file with these (h, w, 3) pixels."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+class Compared(NamedTuple):
+    """The page beside Python, over many photos."""
+
+    difference: float
+    """Largest, of any probability."""
+    same: int
+    """Photos with the same level and the same findings that refuse."""
+    judged: int
+    """Photos that Python judges."""
+
+
+def compare(page: Page, bundle: Bundle, photos: list[bytes]) -> Compared:
+    """Both on the same files."""
+    screener = Screener(bundle)
+    worst, same, judged = 0.0, 0, 0
+    for data in photos:
+        expected, found = screener.screen(data, file="photo"), screen(page, data)
+        assert "error" not in found, found
+        same += agree(expected, found)
+        judged += expected.diagnosis is not None
+        pairs = [(p, found["probabilities"].get(code, np.nan)) for code, p in expected.probabilities.items()]
+        if pairs and found["probabilities"]:
+            worst = max(worst, *(abs(here - there) for here, there in pairs))
+    return Compared(worst, same, judged)
+
+
+def agree(expected: Screening, found: dict[str, Any]) -> bool:
+    """Whether level, weeks and refusals are the same."""
+    refusals = [f.code for f in expected.findings if f.severity == "refuse"]
+    advice = expected.recommendation
+    return (advice.level, advice.within_weeks, refusals) == (
+        found["level"],
+        found["weeks"],
+        [f["code"] for f in found["findings"] if f["severity"] == "refuse"],
+    )
