@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -61,9 +60,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def serve(
-    runtime: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[Bundle], Served]]:
+def serve(runtime: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Bundle], Served]]:
     """A bundle's page, built and handed out until the tests end."""
     running: list[Served] = []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from epiluma import taxonomy
 from epiluma.bundle import Manifest
 from epiluma.imaging import decode, framing, preprocess, quality
 from epiluma.imaging.formats import claims
@@ -20,7 +21,9 @@ _BOUNDS = {
     "recommend": (recommend, ("LEVELS", "RECHECK_HARM", "URGENT_PROBABILITY", "WEEKS", "SYMPTOMS", "ALARMING")),
     "decode": (decode, ("MAX_BYTES", "MAX_SIDE", "MAX_PIXELS")),
     "claims": (claims, ("DAMAGED", "UNKNOWN")),
+    "preprocess": (preprocess, ("SPECKS",)),
     "session": (session, ("TOLERANCE",)),
+    "taxonomy": (taxonomy, ("BINARY_NOTE", "BINARY_NOTE_ZH")),
     "donut": (donut, ("TOP",)),
 }  # fmt: skip
 
@@ -30,7 +33,6 @@ def rules(manifest: Manifest) -> dict[str, Any]:
     found: dict[str, Any] = {
         module: {name: getattr(source, name) for name in names} for module, (source, names) in _BOUNDS.items()
     }
-    found["preprocess"] = {"SPECKS": preprocess.SPECKS}
     seeds = {answer.seed for answer in (*manifest.known_answers, *_outline_answers(manifest))}
     found["known_grids"] = {str(seed): session.known_grid(seed).ravel().tolist() for seed in sorted(seeds)}
     return found
