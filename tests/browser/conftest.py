@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from epiluma.browser.build import build
 from epiluma.browser.runtime import VERSION, runtime_files
 from epiluma.bundle import Bundle
-from tests.browser.serving import Served
+from tests.browser.serving import Served, visitor
 
 RUNTIME = "EPILUMA_WEB_RUNTIME"
 ROOT = Path(__file__).parents[2]
@@ -77,12 +77,6 @@ def serve(runtime: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
-    """A fresh visitor; a line in the console, or an uncaught error, is a failure."""
-    context = chromium.new_context(viewport={"width": 390, "height": 844}, locale="en-GB")
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: message.type in {"error", "warning"} and complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
-    context.close()
-    assert complaints == []
+    """A new visitor with a phone."""
+    with visitor(chromium) as page:
+        yield page

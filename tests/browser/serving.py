@@ -7,13 +7,15 @@ import io
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from epiluma.bundle import Bundle
 from epiluma.inference.result import Screening
@@ -50,6 +52,20 @@ class Served:
         self._process.wait()
         if self._process.stdout:
             self._process.stdout.close()
+
+
+@contextmanager
+def visitor(browser: Browser, **options: Any) -> Iterator[Page]:
+    """A new visitor, with a phone unless said; a line in the console, or an uncaught error, is a failure."""
+    phone = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True, "locale": "en-GB"}
+    context = browser.new_context(**{**phone, **options})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: message.type in {"error", "warning"} and complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    context.close()
+    assert complaints == []
 
 
 def opened(page: Page, served: Served) -> Page:

@@ -95,9 +95,12 @@ def _older(out: Path) -> set[str]:
     """Names of the files of the page that was there. Raises PageError when the folder holds something else."""
     if (out / FILES).is_file():
         try:
-            return set(msgspec.json.decode((out / FILES).read_bytes(), type=dict[str, str]))
+            names = set(msgspec.json.decode((out / FILES).read_bytes(), type=dict[str, str]))
         except msgspec.DecodeError as error:
             raise PageError(f"{out / FILES}: is damaged ({error}); give a new folder") from error
+        if not all((out / name).resolve().is_relative_to(out.resolve()) for name in names):
+            raise PageError(f"{out / FILES}: names files of other folders; give a new folder")
+        return names
     if any(out.iterdir()):
         raise PageError(f"{out}: holds files that are no page of Epiluma's; give an empty or a new folder")
     return set()

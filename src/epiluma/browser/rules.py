@@ -1,4 +1,4 @@
-"""Every bound and sentence of the runtime that the page needs, as data: JavaScript repeats the steps, never a number."""
+"""Every bound and sentence of the runtime that the page needs, as data: JavaScript repeats the steps, no number."""
 
 from __future__ import annotations
 

@@ -23,36 +23,41 @@ function weights(length, from, to, size, filter) {
   const { support, at } = FILTERS[filter];
   const scale = Math.fround(Math.fround(to) - Math.fround(from)) / size; // Pillow keeps the box in single precision
   const stretch = Math.max(scale, 1);
+  const reach = support * stretch;
   return Array.from({ length: size }, (_, i) => {
     const centre = Math.fround(from) + (i + 0.5) * scale;
-    const first = Math.max(Math.trunc(centre - support * stretch + 0.5), 0);
-    const end = Math.min(Math.trunc(centre + support * stretch + 0.5), length);
-    const shares = Float64Array.from({ length: end - first }, (_, x) => at((x + first - centre + 0.5) / stretch));
+    const first = Math.max(Math.trunc(centre - reach + 0.5), 0);
+    const end = Math.min(Math.trunc(centre + reach + 0.5), length);
+    const shares = Array.from({ length: end - first }, (_, x) => at((x + first - centre + 0.5) * (1 / stretch)));
     const total = shares.reduce((sum, share) => sum + share, 0);
     return { first, shares: total ? shares.map((share) => share / total) : shares };
   });
 }
 
-const fixed = (all) =>
-  all.map(({ first, shares }) => ({ first, shares: shares.map((w) => Math.trunc(w * 2 ** PRECISION + (w < 0 ? -0.5 : 0.5))) }));
+const fixed = (table) =>
+  table.map(({ first, shares }) => ({ first, shares: shares.map((w) => Math.trunc(w * 2 ** PRECISION + (w < 0 ? -0.5 : 0.5))) }));
 
-/**
- * One pass along rows (step = channels) or columns. Lines are independent; `at` finds a line's first value.
- * @param {{lines: number, at: (line: number) => number, step: number, out: (line: number) => number, outStep: number}} way
- */
-function pass(source, target, table, channels, way, start) {
-  for (let line = 0; line < way.lines; line++) {
-    const from = way.at(line);
-    let to = way.out(line);
-    for (const { first, shares } of table) {
+/** One pass: along the rows, or down the columns. @param {Raster} raster @returns {Raster} */
+function pass(raster, along, size, from, to, filter) {
+  const { channels, data: source } = raster;
+  const bytes = source instanceof Uint8ClampedArray; // which also clips what bicubic overshoots
+  const table = weights(along ? raster.width : raster.height, from, to, size, filter);
+  const [width, height] = along ? [size, raster.height] : [raster.width, size];
+  const data = new (bytes ? Uint8ClampedArray : Float32Array)(width * height * channels);
+  const step = along ? channels : raster.width * channels;
+  const start = bytes ? 2 ** (PRECISION - 1) : 0;
+  (bytes ? fixed(table) : table).forEach(({ first, shares }, i) => {
+    for (let line = 0; line < (along ? height : width); line++) {
+      const begin = along ? line * raster.width * channels : line * channels;
+      const out = along ? (line * width + i) * channels : (i * width + line) * channels;
       for (let channel = 0; channel < channels; channel++) {
         let sum = start;
-        for (let i = 0, p = from + first * way.step + channel; i < shares.length; i++, p += way.step) sum += source[p] * shares[i];
-        target[to + channel] = start ? sum >> PRECISION : sum; // a clamped array clips what bicubic overshoots
+        for (let k = 0, p = begin + first * step + channel; k < shares.length; k++, p += step) sum += source[p] * shares[k];
+        data[out + channel] = bytes ? sum >> PRECISION : sum;
       }
-      to += way.outStep;
     }
-  }
+  });
+  return { width, height, channels, data };
 }
 
 /**
@@ -61,34 +66,12 @@ function pass(source, target, table, channels, way, start) {
  * @returns {Raster}
  */
 export function resize(raster, width, height, filter, box = [0, 0, raster.width, raster.height]) {
-  const { channels } = raster;
-  const bytes = raster.data instanceof Uint8ClampedArray;
-  const Kind = bytes ? Uint8ClampedArray : Float32Array;
-  const start = bytes ? 2 ** (PRECISION - 1) : 0;
-  const prepared = bytes ? fixed : (table) => table;
-  const along = prepared(weights(raster.width, box[0], box[2], width, filter));
-  const down = weights(raster.height, box[1], box[3], height, filter);
-  const top = down[0].first;
-  const bottom = down[height - 1].first + down[height - 1].shares.length;
-
-  let { data } = raster;
-  let skipped = 0;
-  let row = raster.width * channels;
-  if (width !== raster.width || box[0] || box[2] !== width) {
-    const narrow = new Kind(width * (bottom - top) * channels);
-    pass(data, narrow, along, channels, {
-      lines: bottom - top, at: (y) => (y + top) * raster.width * channels, step: channels,
-      out: (y) => y * width * channels, outStep: channels,
-    }, start);
-    [data, skipped, row] = [narrow, top, width * channels];
-  }
-  if (height !== raster.height || box[1] || box[3] !== height) {
-    const small = new Kind(width * height * channels);
-    pass(data, small, prepared(down), channels, {
-      lines: width, at: (x) => x * channels - skipped * row, step: row,
-      out: (x) => x * channels, outStep: width * channels,
-    }, start);
-    data = small;
-  }
-  return { width, height, channels, data };
+  const [left, top, right, bottom] = box;
+  const passes = [];
+  if (width !== raster.width || left || right !== width) passes.push((part) => pass(part, true, width, left, right, filter));
+  if (height !== raster.height || top || bottom !== height) passes.push((part) => pass(part, false, height, top, bottom, filter));
+  // As Pillow 13 does: down the columns first where that saves most.
+  const [less, fewer] = [raster.width - width, raster.height - height];
+  if (fewer > 0 && fewer > 2 * less) passes.reverse();
+  return passes.reduce((part, next) => next(part), raster);
 }
