@@ -51,7 +51,8 @@ def test_what_can_be_installed_has_its_icons(tmp_path: Path, bundle: Bundle) -> 
     build(tmp_path, bundle, STAND_IN)
     manifest = json.loads((tmp_path / "page.webmanifest").read_text())
     for icon in manifest["icons"]:
-        assert "x".join(map(str, Image.open(tmp_path / icon["src"]).size)) == icon["sizes"]
+        with Image.open(tmp_path / icon["src"]) as picture:
+            assert f"{picture.width}x{picture.height}" == icon["sizes"]
 
 
 def test_an_older_page_is_replaced_and_what_is_of_others_stays(tmp_path: Path, bundle: Bundle) -> None:

@@ -54,8 +54,8 @@ def test_a_photo_is_judged_as_python_judges_it(page: Page, served: Served, bundl
     choose(page, PHOTO)
     assert f"within {expected.recommendation.within_weeks} weeks" in headline(page)
     expect(page.locator(".donut")).to_have_count(2)
-    assert expected.diagnosis
-    assert bundle.manifest.taxonomy[expected.diagnosis].code in page.locator(".donut").nth(1).inner_text()
+    likeliest = max(expected.probabilities, key=lambda code: expected.probabilities[code])
+    assert likeliest in (page.locator(".donut").nth(1).text_content() or "")
     expect(page.get_by_text("This is not a diagnosis.")).to_be_visible()
     expect(page.get_by_role("img", name="The photo that was checked, with the outline of the mark")).to_be_visible()
     assert page.evaluate("document.activeElement.id") == "verdict"  # what to do is read out first
@@ -80,7 +80,11 @@ def test_a_file_that_is_no_photo_is_refused_and_the_next_one_is_taken(page: Page
 
 def test_nothing_leaves_the_page(page: Page, served: Served) -> None:
     asked: list[Request] = []
-    page.context.on("request", asked.append)
+
+    def note(request: Request) -> None:
+        asked.append(request)
+
+    page.context.on("request", note)
     page.goto(served.url)
     choose(page, PHOTO)
     headline(page)
@@ -241,9 +245,10 @@ def test_the_first_page_is_small(served: Served) -> None:
 
 def test_the_outline_lies_on_the_photo(page: Page, served: Served, bundle: Bundle) -> None:
     page.goto(served.url)
-    choose(page, PHOTO)
+    photo = encoded(draw_lesion(5, size=(200, 150)).image, "PNG")
+    choose(page, photo)
     headline(page)
-    mask = Screener(bundle).look(PHOTO, file="x").mask
+    mask = Screener(bundle).look(photo, file="x").mask
     assert mask is not None
     found = page.evaluate(
         """() => { const canvas = document.querySelector(".picture canvas");
@@ -255,4 +260,5 @@ def test_the_outline_lies_on_the_photo(page: Page, served: Served, bundle: Bundl
     inner[1:-1, 1:-1] = mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:]
     edge = mask & ~inner
     edge[[0, -1]] = edge[:, [0, -1]] = False
+    assert edge.sum() > 50
     assert drawn[edge].mean() > 0.95

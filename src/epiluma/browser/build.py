@@ -87,8 +87,12 @@ def _bundle_files(bundle: Bundle) -> dict[str, bytes]:
 
 
 def _needed(manifest: Manifest) -> list[str]:
-    parts = (manifest.scope and manifest.scope.file, manifest.outline and manifest.outline.graph)
-    return [manifest.graph, *filter(None, parts)]
+    needed = [manifest.graph]
+    if manifest.scope:
+        needed.append(manifest.scope.file)
+    if manifest.outline:
+        needed.append(manifest.outline.graph)
+    return needed
 
 
 def _older(out: Path) -> set[str]:

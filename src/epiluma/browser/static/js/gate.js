@@ -10,12 +10,12 @@ import { measureCover, measureFraming } from "./framing.js";
  * @returns {{findings: Finding[], score: ?number, passes: boolean}}
  */
 export function check(photo, mask, quality, answer, scope, rules) {
-  const say = speaker(rules.gate.WORDS);
-  const findings = checkPhoto(photo, mask, quality, rules, say);
-  const scoped = !answer && !quality.usable ? { score: null, found: [] } : checkScope(answer, scope, say);
+  const finding = speaker(rules.gate.WORDS);
+  const findings = checkPhoto(photo, mask, quality, rules, finding);
+  const scoped = !answer && !quality.usable ? { score: null, found: [] } : checkScope(answer, scope, finding);
   findings.push(...scoped.found);
   findings.sort((a, b) => (a.severity !== "refuse") - (b.severity !== "refuse"));
-  return { findings, score: scoped.score, passes: !findings.some((finding) => finding.severity === "refuse") };
+  return { findings, score: scoped.score, passes: !findings.some((found) => found.severity === "refuse") };
 }
 
 function speaker(words) {
@@ -25,38 +25,38 @@ function speaker(words) {
   };
 }
 
-function checkPhoto(photo, mask, quality, rules, say) {
+function checkPhoto(photo, mask, quality, rules, finding) {
   const found = [];
-  if (!quality.usable) found.push({ ...say("quality"), reason: quality.reasons.join(" ") || say("cannot_judge").reason });
-  if (![quality.sharpness, quality.brightness, quality.contrast].every(Number.isFinite)) found.push(say("cannot_judge"));
-  if (mask) found.push(...guarded(() => framingFindings(measureFraming(mask, rules.framing), rules.gate, say), say));
-  found.push(...guarded(() => coverFindings(measureCover(photo, mask, rules.framing), rules.gate, say), say));
+  if (!quality.usable) found.push({ ...finding("quality"), reason: quality.reasons.join(" ") || finding("cannot_judge").reason });
+  if (![quality.sharpness, quality.brightness, quality.contrast].every(Number.isFinite)) found.push(finding("cannot_judge"));
+  if (mask) found.push(...guarded(() => framingFindings(measureFraming(mask, rules.framing), rules.gate, finding), finding));
+  found.push(...guarded(() => coverFindings(measureCover(photo, mask, rules.framing), rules.gate, finding), finding));
   return found;
 }
 
 /** The findings of a check, or a refusal when it breaks. */
-function guarded(work, say) {
-  try { return work(); } catch { return [say("cannot_judge")]; }
+function guarded(work, finding) {
+  try { return work(); } catch { return [finding("cannot_judge")]; }
 }
 
-export function framingFindings({ area, outside, contact, lesions }, bounds, say) {
-  if (![area, outside, contact].every(Number.isFinite)) return [say("cannot_judge")];
-  if (area < bounds.MIN_AREA) return [say("no_lesion", area, bounds.MIN_AREA)];
-  const found = above("several_lesions", lesions, 2, say);
-  if (area < bounds.SMALL_AREA) found.push(say("lesion_small", area, bounds.SMALL_AREA));
-  found.push(...above("lesion_large", area, bounds.LARGE_AREA, say));
-  const touching = above("lesion_cut", contact, bounds.MIN_CONTACT, say);
-  return [...found, ...(touching.length ? touching : above("lesion_cut", outside, bounds.MAX_OUTSIDE, say))];
+export function framingFindings({ area, outside, contact, lesions }, bounds, finding) {
+  if (![area, outside, contact].every(Number.isFinite)) return [finding("cannot_judge")];
+  if (area < bounds.MIN_AREA) return [finding("no_lesion", area, bounds.MIN_AREA)];
+  const found = above("several_lesions", lesions, 2, finding);
+  if (area < bounds.SMALL_AREA) found.push(finding("lesion_small", area, bounds.SMALL_AREA));
+  found.push(...above("lesion_large", area, bounds.LARGE_AREA, finding));
+  const touching = above("lesion_cut", contact, bounds.MIN_CONTACT, finding);
+  return [...found, ...(touching.length ? touching : above("lesion_cut", outside, bounds.MAX_OUTSIDE, finding))];
 }
 
-function coverFindings({ skin, ink, hair }, bounds, say) {
-  if (![skin, ink, hair].every(Number.isFinite)) return [say("cannot_judge")];
-  const found = skin < bounds.MIN_SKIN ? [say("not_skin", skin, bounds.MIN_SKIN)] : [];
-  return [...found, ...above("ink", ink, bounds.MIN_INK, say), ...above("hair", hair, bounds.MIN_HAIR, say)];
+function coverFindings({ skin, ink, hair }, bounds, finding) {
+  if (![skin, ink, hair].every(Number.isFinite)) return [finding("cannot_judge")];
+  const found = skin < bounds.MIN_SKIN ? [finding("not_skin", skin, bounds.MIN_SKIN)] : [];
+  return [...found, ...above("ink", ink, bounds.MIN_INK, finding), ...above("hair", hair, bounds.MIN_HAIR, finding)];
 }
 
-function checkScope(answer, scope, say) {
-  const refusal = { score: null, found: [say("cannot_judge")] };
+function checkScope(answer, scope, finding) {
+  const refusal = { score: null, found: [finding("cannot_judge")] };
   try {
     if (!answer || !answer.own.every(Number.isFinite)) return refusal;
     if (!scope) return { score: null, found: [] };
@@ -64,13 +64,13 @@ function checkScope(answer, scope, say) {
     const score = scope.score(answer.features, answer.own);
     const { threshold } = scope.facts;
     if (![score, threshold].every(Number.isFinite)) return refusal;
-    return { score, found: score > threshold ? [say("out_of_scope", score, threshold)] : [] };
+    return { score, found: score > threshold ? [finding("out_of_scope", score, threshold)] : [] };
   } catch {
     return refusal;
   }
 }
 
-function above(code, value, threshold, say) {
-  if (!Number.isFinite(value)) return [say("cannot_judge")];
-  return value >= threshold ? [say(code, value, threshold)] : [];
+function above(code, value, threshold, finding) {
+  if (!Number.isFinite(value)) return [finding("cannot_judge")];
+  return value >= threshold ? [finding(code, value, threshold)] : [];
 }
