@@ -60,19 +60,31 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def serve(runtime: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Bundle], Served]]:
-    """A bundle's page, built and handed out until the tests end."""
+def start() -> Iterator[Callable[[Path], Served]]:
+    """A folder, handed out until the tests end."""
     running: list[Served] = []
 
-    def start(bundle: Bundle) -> Served:
-        folder = tmp_path_factory.mktemp("page")
-        build(folder, bundle, runtime)
+    def begin(folder: Path) -> Served:
         running.append(Served(folder))
         return running[-1]
 
-    yield start
+    yield begin
     for served in running:
         served.stop()
+
+
+@pytest.fixture(scope="session")
+def serve(
+    runtime: dict[str, bytes], start: Callable[[Path], Served], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Bundle], Served]:
+    """A bundle's page, built and handed out."""
+
+    def begin(bundle: Bundle) -> Served:
+        folder = tmp_path_factory.mktemp("page")
+        build(folder, bundle, runtime)
+        return start(folder)
+
+    return begin
 
 
 @pytest.fixture

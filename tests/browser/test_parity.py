@@ -50,6 +50,15 @@ def test_drawn_lesions(page: Page, served: Served, default: Bundle, kind: str, c
 
 
 @pytest.mark.slow
+def test_photos_as_large_as_a_phone_takes_them(page: Page, served: Served, default: Bundle) -> None:
+    drawn = (Image.fromarray(draw_lesion(i).image).resize((4032, 3024), Image.Resampling.BICUBIC) for i in range(10))
+    found = compare(opened(page, served), default, [encoded(np.asarray(large), "JPEG") for large in drawn])
+    print(f"\n10 drawn lesions of 12 million pixels, JPEG: {found}")
+    assert found.difference <= BOUNDS["JPEG"]
+    assert found.same >= 9
+
+
+@pytest.mark.slow
 @pytest.mark.real_data
 @pytest.mark.parametrize("kind", BOUNDS)
 def test_originals(page: Page, served: Served, default: Bundle, kind: str, data_root: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from epiluma.browser.rules import rules
 from epiluma.browser.words import chinese
 from epiluma.bundle import BUNDLE_ID, MANIFEST, Bundle, Manifest
 from epiluma.errors import EpilumaError
+from epiluma.inference.locate import licence_of
 
 FILES = "files.json"
 """Name and SHA-256 of every file that is needed without a network."""
@@ -69,6 +71,7 @@ def page_files(bundle: Bundle, runtime: Mapping[str, bytes]) -> dict[str, bytes]
         "zh.json": msgspec.json.encode(chinese(), order="sorted"),
         **{f"runtime/{name}": data for name, data in runtime.items()},
         **_bundle_files(bundle),
+        **_licences(bundle),
     }
     listed = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
     contents[FILES] = msgspec.json.encode(listed, order="sorted")
@@ -84,6 +87,16 @@ def _bundle_files(bundle: Bundle) -> dict[str, bytes]:
         f"bundle/{BUNDLE_ID}": f"{bundle.id}\n".encode(),
         **{f"bundle/{name}": bundle.files[name] for name in _needed(bundle.manifest)},
     }
+
+
+def _licences(bundle: Bundle) -> dict[str, bytes]:
+    """Those of Epiluma and of the model, as far as they are installed; the runtime's stands in its own files."""
+    try:
+        own = distribution("epiluma").read_text("licenses/LICENSE") or ""
+    except PackageNotFoundError:  # run from a folder of sources
+        own = ""
+    texts = {"licences/epiluma.txt": own, "licences/model.txt": licence_of(bundle)}
+    return {name: text.encode() for name, text in texts.items() if text}
 
 
 def _needed(manifest: Manifest) -> list[str]:

@@ -10,8 +10,9 @@ export let language = "en";
 
 /** The language chosen before, else the browser's. @returns {Language} */
 export function preferred() {
-  const kept = localStorage.getItem(KEY);
-  return kept === "en" || kept === "zh" ? kept : navigator.language.startsWith("zh") ? "zh" : "en";
+  let kept = null;
+  try { kept = localStorage.getItem(KEY); } catch { /* a browser that keeps nothing has no choice to tell */ }
+  return kept ?? (navigator.language.startsWith("zh") ? "zh" : "en");
 }
 
 /** Speak a language from now on, and turn what stands on the page. @param {Language} wanted */
@@ -30,7 +31,9 @@ export async function speak(wanted) {
 }
 
 /** Speak it on later visits too. @param {Language} wanted */
-export const remember = (wanted) => localStorage.setItem(KEY, wanted);
+export function remember(wanted) {
+  try { localStorage.setItem(KEY, wanted); } catch { /* then it is asked again next time */ }
+}
 
 /** A sentence, with values for %(name)d, %(name)s and %(name).3f. @param {string} english @param {Record<string, unknown>} [values] */
 export function say(english, values = {}) {
