@@ -14,18 +14,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from epiluma.browser.build import build
 from epiluma.browser.runtime import VERSION, runtime_files
 from epiluma.bundle import Bundle
-from tests.browser.serving import Served, visitor
+from tests.browser.serving import FLAGS, Served, chromium_path, missing, visitor
 
 RUNTIME = "EPILUMA_WEB_RUNTIME"
 ROOT = Path(__file__).parents[2]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-
-
-def missing(reason: str) -> None:
-    """Skip, or fail where everything is required."""
-    if os.environ.get("EPILUMA_REQUIRE") == "all":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +42,7 @@ def runtime(package: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    found = os.environ.get("EPILUMA_CHROMIUM") or shutil.which("chromium")
-    if not found:
-        missing("no Chromium: set EPILUMA_CHROMIUM or put `chromium` on PATH")
+    found = chromium_path()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield browser

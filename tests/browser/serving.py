@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
@@ -21,6 +24,7 @@ from epiluma.bundle import Bundle
 from epiluma.inference.result import Screening
 from epiluma.inference.screen import Screener
 
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 _OPEN = """async () => {
   const { Screener } = await import(new URL("js/screen.js", location.href));
   window.screener = await Screener.open();
@@ -32,6 +36,19 @@ _SCREEN = """async ([data, symptoms]) => {
     return { ...found, size: [photo.width, photo.height], ...window.screener.recommendation(found, symptoms) };
   } catch (error) { return { error: `${error.constructor.name}: ${error.message}` }; }
 }"""
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip, or fail where everything is required."""
+    if os.environ.get("EPILUMA_REQUIRE") == "all":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def chromium_path() -> str:
+    """Of the browser that the tests use."""
+    found = os.environ.get("EPILUMA_CHROMIUM") or shutil.which("chromium")
+    return found or missing("no Chromium: set EPILUMA_CHROMIUM or put `chromium` on PATH")
 
 
 class Served:

@@ -11,8 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from epiluma.browser.build import PageError, build, page_files
-from epiluma.browser.runtime import FILES, RuntimeFilesError, runtime_files
-from epiluma.browser.words import chinese
+from epiluma.browser.runtime import FILES
 from epiluma.bundle import Bundle, load
 from epiluma.cli import main
 from tests.browser.bundles import fully_fitted
@@ -80,24 +79,6 @@ def test_a_list_cannot_name_files_outside_its_folder(tmp_path: Path, bundle: Bun
     assert (tmp_path / "mine.txt").read_text() == "keep"
 
 
-def test_another_runtime_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "package.tgz").write_bytes(b"something else")
-    with pytest.raises(RuntimeFilesError, match="is not onnxruntime-web"):
-        runtime_files(tmp_path / "package.tgz")
-
-
-def test_a_runtime_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeFilesError, match="cannot be read"):
-        runtime_files(tmp_path / "package.tgz")
-    with pytest.raises(RuntimeFilesError, match="--runtime"):
-        runtime_files(address="http://127.0.0.1:9/package.tgz")
-
-
-def test_the_package_holds_the_runtime(runtime: dict[str, bytes]) -> None:
-    assert tuple(runtime) == FILES
-    assert runtime["ort-wasm-simd-threaded.wasm"].startswith(b"\0asm")
-
-
 def test_the_command_writes_a_page(tmp_path: Path, tiny_bundle_path: Path, package: Path) -> None:
     out = tmp_path / "page"
     arguments = ["browser", "build", str(out), "--bundle", str(tiny_bundle_path), "--runtime", str(package)]
@@ -105,10 +86,3 @@ def test_the_command_writes_a_page(tmp_path: Path, tiny_bundle_path: Path, packa
     assert result.exit_code == 0, result.output
     assert "bundle tiny" in result.output
     assert (out / "index.html").is_file()
-
-
-def test_chinese_of_the_page_and_of_the_service_do_not_contradict() -> None:
-    found = chinese()
-    assert found["Take a photo"] == "拍照"  # the service's
-    assert found["It bleeds"] == "出血"  # the page's
-    assert "" not in found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,16 +11,14 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
 from epiluma.browser.build import build
-from epiluma.browser.words import chinese
 from epiluma.bundle import Bundle
 from epiluma.imaging.synthetic import draw_lesion
 from epiluma.inference.recommend import SYMPTOMS
 from epiluma.inference.screen import Screener
 from tests.browser.bundles import with_wrong_answer
-from tests.browser.serving import Served, encoded, visitor
+from tests.browser.serving import FLAGS, Served, chromium_path, encoded, visitor
 from tests.conftest import with_outline
 
-STATIC = Path(__file__).parents[2] / "src" / "epiluma" / "browser" / "static"
 FIRST_PAGE_BYTES = 150_000
 PHOTO = encoded(draw_lesion(1).image, "JPEG")
 DARK = encoded(draw_lesion(1).image // 8, "JPEG")
@@ -208,6 +205,18 @@ def test_a_network_that_is_computed_wrongly_is_not_used(
     assert_unusable(chromium, serve(with_wrong_answer(bundle)), "does not compute the network faithfully")
 
 
+def test_without_https_it_says_what_to_do(served: Served, chromium: Browser) -> None:
+    port = served.url.rsplit(":", 1)[1]
+    with chromium.browser_type.launch(
+        executable_path=chromium_path(), args=[*FLAGS, "--host-resolver-rules=MAP skin.example 127.0.0.1"]
+    ) as other:
+        page = other.new_page()
+        page.goto(f"http://skin.example:{port}")
+        expect(page.get_by_role("alert")).to_contain_text("Open this page by an address that begins with https.")
+        choose(page, PHOTO)
+        expect(page.get_by_role("alert")).to_contain_text("This photo could not be used.")
+
+
 def assert_unusable(chromium: Browser, served: Served, why: str) -> None:
     context = chromium.new_context()
     page = context.new_page()
@@ -219,19 +228,6 @@ def assert_unusable(chromium: Browser, served: Served, why: str) -> None:
     expect(alert).to_contain_text("This photo could not be used.")
     expect(page.locator("#verdict")).to_have_count(0)
     context.close()
-
-
-def words_of_the_page() -> set[str]:
-    marked = re.findall(r"data-say>([^<]+)<", (STATIC / "index.html").read_text(encoding="utf-8"))
-    code = "\n".join(file.read_text(encoding="utf-8") for file in (STATIC / "js").glob("*.js"))
-    said = re.findall(r'\bsay\((?:mask \? )?"([^"]+)"', code) + re.findall(r'\bPhotoError\("([^"]+)"\)', code)
-    return {*marked, *said}
-
-
-def test_every_word_is_there_in_chinese() -> None:
-    words = words_of_the_page()
-    assert len(words) > 50
-    assert sorted(words - chinese().keys()) == []
 
 
 def test_the_page_speaks_the_visitors_language_and_remembers_another(chromium: Browser, served: Served) -> None:

@@ -47,7 +47,7 @@ def _read(package: Path) -> bytes:
 
 def _download(address: str) -> bytes:
     try:
-        with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:  # nosec B310: a constant
+        with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:  # nosec B310
             data: bytes = answer.read(MAX_BYTES)
     except OSError as error:
         raise RuntimeFilesError(
