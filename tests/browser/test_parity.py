@@ -46,7 +46,6 @@ def test_drawn_lesions(page: Page, served: Served, default: Bundle, kind: str, c
     print(f"\n{count} drawn lesions, {kind}: {found}")
     assert found.difference <= BOUNDS[kind]
     assert found.same >= count - (kind == "JPEG")
-    assert found.judged >= count // 2
 
 
 @pytest.mark.slow
