@@ -9,6 +9,7 @@ import click
 
 from epiluma import __version__
 from epiluma.bench.screening import SECTIONS
+from epiluma.cli_browser import browser
 from epiluma.cli_compare import compare
 from epiluma.cli_convert import convert
 from epiluma.cli_data import data
@@ -142,7 +143,7 @@ def visits(
     run(earlier, later, bundle=bundle, as_json=as_json, overlay=overlay, symptoms=symptoms, scale=scale)
 
 
-for command in (train, predict, export, convert, choose, evaluate, compare, search, edge):
+for command in (train, predict, export, convert, choose, evaluate, compare, search, edge, browser):
     main.add_command(command)
 main.add_command(data)
 

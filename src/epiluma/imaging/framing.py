@@ -74,8 +74,7 @@ def measure_framing(mask: Mask) -> Framing:
 
 def measure_cover(photo: Image.Image, mask: Mask | None = None) -> Cover:
     """Measure an upright RGB photo; `mask` (h, w) has its size."""
-    square = centred_box(*photo.size).corners
-    frame = np.asarray(photo.resize((SIDE, SIDE), Image.Resampling.BOX, box=square, reducing_gap=1.0))
+    frame = np.asarray(photo.resize((SIDE, SIDE), Image.Resampling.BOX, box=centred_box(*photo.size).corners))
     if mask is None:
         where = np.zeros((SIDE, SIDE), bool)
         where[SIDE // 4 : -SIDE // 4, SIDE // 4 : -SIDE // 4] = True

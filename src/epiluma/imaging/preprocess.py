@@ -10,8 +10,7 @@ from PIL import Image
 
 _RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
-
-_SPECKS = 0.005
+SPECKS = 0.005
 """Share of a mask's pixels beyond each of its four bounds: a few stray ones far from the lesion do not move them."""
 
 
@@ -58,7 +57,7 @@ def lesion_box(mask: npt.NDArray[np.bool_], *, margin: float, least: float) -> B
 def _bounds(mask: npt.NDArray[np.bool_], axis: int, total: int) -> tuple[float, float]:
     """First and one past the last column (axis 0) or row (axis 1) of a mask of `total` pixels, without specks."""
     reached = np.cumsum(np.count_nonzero(mask, axis=axis))
-    first, last = np.searchsorted(reached, (_SPECKS * total, (1 - _SPECKS) * total))
+    first, last = np.searchsorted(reached, (SPECKS * total, (1 - SPECKS) * total))
     return float(first), float(last + 1)
 
 

@@ -19,9 +19,7 @@ from epiluma.inference.session import (
     open_graph,
 )
 
-_GAP = 2.0
-"""A photo at least this many times larger than need be is first reduced by whole numbers, which is quicker."""
-_LEVELS = 6
+LEVELS = 6
 """Grey levels to one logit: those within 21 of zero keep their steps, on which the edge between two pixels depends."""
 
 
@@ -62,9 +60,9 @@ class Outliner:
     def mask(self, photo: Image.Image) -> npt.NDArray[np.bool_]:
         """(height, width) of an upright RGB photo: true on the lesion. The whole photo is seen, as a square."""
         side = self.facts.size
-        square = np.asarray(photo.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=_GAP))
+        square = np.asarray(photo.resize((side, side), Image.Resampling.BILINEAR))
         logits = self.logits(normalise(square[None], mean=self.facts.mean, std=self.facts.std))[0]
-        levels = np.clip(np.floor(logits * _LEVELS) + 128, 0, 255).astype(np.uint8)  # enlarged in a third of the time
+        levels = np.clip(np.floor(logits * LEVELS) + 128, 0, 255).astype(np.uint8)  # enlarged in a third of the time
         full = Image.fromarray(levels).resize(photo.size, Image.Resampling.BILINEAR)
         result: npt.NDArray[np.bool_] = np.asarray(full) >= 128
         return result

@@ -36,12 +36,18 @@ class UnusableOutput(SessionError):
     """The network gave NaN or infinity."""
 
 
+def known_grid(seed: int) -> npt.NDArray[np.float64]:
+    """(3, 8, 8) float64 within [-2, 2], which `known_input` enlarges; the stream of RandomState is frozen by numpy."""
+    grid: npt.NDArray[np.float64] = np.random.RandomState(seed).random_sample((3, _GRID, _GRID)) * 4 - 2
+    return grid
+
+
 def known_input(seed: int, size: int) -> npt.NDArray[np.float32]:
     """(1, 3, size, size) float32, smooth, within [-2, 2]: an 8 x 8 random grid, bilinearly enlarged.
 
-    Bit-stable: RandomState's stream is frozen by numpy, and only +, -, * on float64 follow it.
+    Bit-stable: only +, -, * on float64 follow the grid.
     """
-    grid = np.random.RandomState(seed).random_sample((3, _GRID, _GRID)) * 4 - 2
+    grid = known_grid(seed)
     position = np.arange(size) * ((_GRID - 1) / max(size - 1, 1))
     low = np.minimum(position.astype(np.intp), _GRID - 2)
     part = position - low

@@ -16,7 +16,7 @@ from epiluma.inference.outline import Outliner
 from epiluma.inference.session import DEFAULT_PROVIDER
 
 Mask = npt.NDArray[np.bool_]
-_SPARE = 0.75
+SPARE = 0.75
 """Decoding keeps twice the pixels that are asked for, so that even the smallest square has half as many again as the
 network sees. With all of twice, a photo of 12 megapixels would take twice as long to screen."""
 
@@ -41,7 +41,7 @@ class View:
 
     def decoded_side(self, size: int) -> int:
         """Of a photo's shorter side, pixels: as many as its quality and a square of `size` need."""
-        return max(SIDE, math.ceil(_SPARE * self.shorter_side(size)))
+        return max(SIDE, math.ceil(SPARE * self.shorter_side(size)))
 
     def mask(self, photo: Image.Image) -> Mask | None:
         """(height, width) of an upright RGB photo, true on the lesion; None when nothing outlines it."""

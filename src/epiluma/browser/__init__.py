@@ -1,0 +1,1 @@
+"""The page that screens in the browser itself: a bundle, the runtime's rules as data, and JavaScript, in one folder."""
