@@ -30,8 +30,8 @@ class Example:
 _CHOICES = (
     # name, title, diagnosis, seed: picked by eye for a clear pattern and for different skins
     ("mole", "Mole with an even network", "NV", 12),
-    ("melanoma", "Uneven outline and many colours", "MEL", 84),
-    ("basal-cell", "Pink patch with branching vessels", "BCC", 97),
+    ("melanoma", "Uneven outline and many colours", "MEL", 4),
+    ("basal-cell", "Pink patch with branching vessels", "BCC", 1),
     ("age-spot", "Waxy brown growth with pale dots", "BKL", 106),
     ("firm-bump", "Pale centre in a brown ring", "DF", 115),
     ("blood-spot", "Red and purple lakes", "VASC", 121),
