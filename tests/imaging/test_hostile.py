@@ -218,7 +218,7 @@ def test_a_file_that_is_two_is_the_first(kind: str, other: str) -> None:
 @settings(max_examples=500, deadline=None)
 @given(kind=st.sampled_from(list(SEEDS)), other=st.sampled_from(list(SEEDS)), draw=st.integers(0, 1 << 32))
 def test_what_is_handed_on_is_read_the_same_again(kind: str, other: str, draw: int) -> None:
-    """So the decoder sees what was counted, and no metadata: the copy claims all but the orientation and what the camera wrote."""
+    """So the decoder sees what was counted, and no metadata: the copy claims all else."""
     data, _ = mutated(SEEDS[kind], SEEDS[other], Random(draw))
     try:
         once = read_container(data)
