@@ -40,8 +40,9 @@ def runtime(package: Path) -> dict[str, bytes]:
     return runtime_files(package)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """For one module at a time: while it is there an event loop runs, in which Django's own tests cannot."""
     found = chromium_path()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
