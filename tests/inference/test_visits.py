@@ -24,6 +24,7 @@ from epiluma.inference.recommend import LEVELS
 from epiluma.inference.screen import Screener
 from epiluma.inference.visits import GREW, compare_photos, json_schema, picture, save_picture
 from tests.conftest import with_outline
+from tests.imaging.measure.test_scale import CAMERA
 from tests.imaging.measure.test_visits import STAY, visit
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "visits.schema.json"
@@ -141,3 +142,26 @@ def test_the_command_prints_what_the_schema_says(tiny_bundle: Bundle, tmp_path: 
     assert text.stdout.startswith("Show this mark to a doctor within")
     assert "by the photos laid over each other" in text.stdout
     assert "not a diagnosis" in text.stdout
+
+
+def test_what_cameras_wrote_does_not_tell_growth(screener: Screener, tmp_path: Path) -> None:
+    """A distance that is wrong by a quarter would hide a mark that doubled."""
+    paths = []
+    for name, radius, skin in (("a", 36, 1), ("b", 54, 7)):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769).update(CAMERA)
+        paths.append(tmp_path / f"{name}.jpg")
+        Image.fromarray(visit(skin, radius).pixels).save(paths[-1], quality=95, exif=exif)
+    found = compare_photos(screener, *paths).visits
+    assert found.later.measurements is not None
+    assert found.later.measurements.scale is not None
+    assert found.evolution is not None
+    assert found.evolution.size is None
+    assert found.unknown[0].startswith("Whether the mark grew cannot be told.")
+
+
+def test_a_file_beyond_all_bounds_is_not_read_whole(screener: Screener, tmp_path: Path) -> None:
+    with (tmp_path / "huge.jpg").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(PhotoError, match=r"huge\.jpg: .*larger than"):
+        compare_photos(screener, tmp_path / "huge.jpg", tmp_path / "huge.jpg")

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from epiluma.imaging.decode import PhotoError
+from epiluma.imaging.decode import MAX_BYTES, PhotoError
 from epiluma.imaging.measure import Comparison, Evolution, Scale, Visit, compare_visits
 from epiluma.imaging.measure.visits import GAINED, LOST
 from epiluma.inference.pictures import PicturesError, overlay
@@ -73,7 +73,9 @@ def compare_photos(
 
 def _look(screener: Screener, path: Path, symptoms: Collection[Symptom], scale: Scale | None) -> Screened:
     try:
-        return screener.look(path.read_bytes(), file=str(path), symptoms=symptoms, scale=scale)
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)  # one byte more than allowed is enough to refuse it
+        return screener.look(data, file=str(path), symptoms=symptoms, scale=scale)
     except PhotoError as error:
         raise PhotoError(f"{path}: {error.reason}") from error
     except OSError as error:
@@ -99,8 +101,11 @@ def _visit(screened: Screened) -> Visit:
 
 
 def _as_decoded(screened: Screened, scale: Scale | None) -> Scale | None:
-    """A scale of the file's pixels, for those of the photo as it was decoded."""
-    if scale is None:
+    """A given scale of the file's pixels, for those of the photo as it was decoded.
+
+    What a camera wrote is not compared: it is uncertain by more than a mark that matters grows.
+    """
+    if scale is None or scale.source != "given":
         return None
     reduced = screened.screening.width / screened.photo.width
     return msgspec.structs.replace(scale, mm_per_pixel=scale.mm_per_pixel * reduced)
